@@ -1,0 +1,49 @@
+# Every target sets up .venv when it is needed; nothing else has to be installed by hand.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+
+.PHONY: install lock demo test unit lint bench cluster cluster-down clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+lock:  ## exact versions with hashes, without index addresses
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --quiet --output-file requirements/dev.txt
+
+test: install  ## all tests, on real control planes
+	$(PY) -m tests.controlplane build
+	$(PY) -m pytest tests
+
+unit: install  ## the tests that need no control plane
+	$(PY) -m pytest tests/unit
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+cluster: install  ## a control plane to play with; `make cluster-down` stops it
+	$(PY) -m tests.controlplane up --dir build/cluster
+
+cluster-down: install
+	$(PY) -m tests.controlplane down --dir build/cluster
+
+demo: install  ## the main job, on local control planes
+	$(PY) -m tests.controlplane build
+	$(PY) -m tests.demo
+
+bench: install
+	$(PY) -m tests.controlplane build
+	$(PY) -m bench
+
+clean:
+	rm -rf $(VENV) build dist demo-run

@@ -1,0 +1,1 @@
+"""The meaning of cluster state: pure values and functions, no clock, environment or I/O."""

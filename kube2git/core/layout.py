@@ -1,0 +1,98 @@
+"""Where an object's file stands: a pure, injective function of its identity, never parsed back.
+
+    namespaces/<ns>/<Kind>[.<group>]/<name>.yaml
+    cluster/<Kind>[.<group>]/<name>.yaml
+    snapshots/<ns>/<pvc>.yaml
+    .kube2git/{format,coverage,seals}.yaml
+
+Everything else below the prefix belongs to somebody else. A name becomes a path segment by
+percent-encoding what file systems and Windows dislike, so that two names never share a path, not
+even on a file system that ignores case; a segment over 200 bytes is cut and gets a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from kube2git.core.objects import ObjectRef
+
+FORMAT = ".kube2git/format.yaml"
+COVERAGE = ".kube2git/coverage.yaml"
+SEALS = ".kube2git/seals.yaml"
+
+MAX_SEGMENT = 200
+"""Bytes. File systems allow 255; the rest leaves room for ``.yaml``, a hash and tools' suffixes."""
+
+_PLAIN = re.compile(r"[a-z0-9_-][a-z0-9._-]*")
+_WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+def segment(name: str) -> str:
+    """Encode a name as one path segment.
+
+    Lower-case letters, digits, ``.``, ``_`` and ``-`` stay; every other byte of the UTF-8 form
+    becomes ``%XX``. Upper-case letters are encoded too, because names that differ only in case
+    must not meet on macOS or Windows; so are a leading or trailing dot and the first letter of
+    Windows' device names (``con``, ``nul``, …).
+    """
+    if _PLAIN.fullmatch(name) and len(name) <= MAX_SEGMENT and name[-1] != ".":
+        if not _WINDOWS_RESERVED.fullmatch(name):
+            return name
+        return f"%{ord(name[0]):02X}{name[1:]}"
+    encoded = "".join(_encode_byte(byte) for byte in name.encode("utf-8", "surrogatepass"))
+    if encoded.startswith("."):
+        encoded = f"%2E{encoded[1:]}"
+    if encoded.endswith("."):
+        encoded = f"{encoded[:-1]}%2E"
+    if _WINDOWS_RESERVED.fullmatch(encoded):
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if len(encoded) > MAX_SEGMENT:
+        # "~" never comes out of the encoding, so a cut name meets no other name's segment.
+        mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+        encoded = f"{encoded[: MAX_SEGMENT - 21].rstrip('.')}~{mark}"
+    return encoded
+
+
+def _encode_byte(byte: int) -> str:
+    char = chr(byte)
+    return char if char in _UNCHANGED else f"%{byte:02X}"
+
+
+_UNCHANGED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def directory_of(kind_group: str, namespace: str) -> str:
+    """Return the folder of a kind: in a namespace, or cluster-scoped when ``namespace`` is ""."""
+    if namespace:
+        return f"namespaces/{segment(namespace)}/{kind_group}"
+    return f"cluster/{kind_group}"
+
+
+def path_of(ref: ObjectRef) -> str:
+    """Return the path of an object's file, relative to the prefix."""
+    return f"{directory_of(ref.kind_group, ref.namespace)}/{segment(ref.name)}.yaml"
+
+
+class Place(NamedTuple):
+    """The parts of a path that has the shape of an object's file."""
+
+    namespace: str
+    """The namespace's *segment*, encoded; "" for cluster-scoped objects."""
+    kind_group: str
+
+
+_OBJECT_PATH = re.compile(
+    r"(?:cluster|namespaces/([^/]+))/([A-Za-z][A-Za-z0-9]*(?:\.[a-z0-9.-]+)?)/[^/]+\.yaml"
+)
+
+
+def place_of(path: str) -> Place | None:
+    """Return where a path stands if it has exactly the shape of an object's file, else None.
+
+    It tells which files are kube2git's to rewrite or remove. Which object a file holds, only its
+    body says.
+    """
+    match = _OBJECT_PATH.fullmatch(path)
+    return Place(match[1] or "", match[2]) if match else None

@@ -1,0 +1,259 @@
+"""What the flows need of the world, as protocols; adapters and the tests' fakes implement them.
+
+The cluster speaks kinds and raw JSON and never hears of Git; the repository speaks paths and
+bytes and never hears of Kubernetes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from kube2git.core.objects import ResourceType
+from kube2git.core.wire import Json, RawObject
+
+# ── Cluster ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterIdentity:
+    """Which cluster this is, and as whom we speak to it."""
+
+    uid: str
+    """uid of the Namespace kube-system; "" when this identity may not read it."""
+    server_version: str
+    """gitVersion, for example v1.37.1."""
+    context: str
+    """Name of the kubeconfig context, or "in-cluster"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Which kinds the server serves: each listable kind once, at its best version."""
+
+    types: tuple[ResourceType, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """API group (or group/version) whose backend gave no resources -> why."""
+
+    def is_failed(self, group: str) -> bool:
+        """Tell whether kinds of this group may be missing because its backend is down."""
+        return any(name == group or name.startswith(f"{group}/") for name in self.failed)
+
+
+class KindStatus(enum.StrEnum):
+    """How completely a kind was listed. Only what was listed may lead to a deletion."""
+
+    LISTED = "listed"
+    PARTIAL = "partial"
+    """Listed in some namespaces only: ``KindResult.namespaces``."""
+    FORBIDDEN = "forbidden"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What to list: kinds, in this order of phases, and where."""
+
+    phases: Sequence[Sequence[ResourceType]]
+    """Kinds of an earlier phase are listed completely before those of a later one begin."""
+    namespaces: tuple[str, ...] | None = None
+    """List namespaced kinds in these only; None: everywhere, with one request a page."""
+    label_selector: str = ""
+    whole: frozenset[str] = frozenset()
+    """kind_groups that are listed whatever their labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStarted:
+    """Every list from here on is read at ``revision``. Forget all that came before."""
+
+    revision: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    type: ResourceType
+    items: Sequence[RawObject]
+
+
+@dataclass(frozen=True, slots=True)
+class KindRead:
+    """The last word on one kind."""
+
+    type: ResourceType
+    status: KindStatus
+    reason: str = ""
+    """For people: why it is not ``listed``, a whole sentence, with the remedy when there is one."""
+    namespaces: tuple[str, ...] = ()
+    """When partial: the namespaces that were listed completely."""
+    revision: str = ""
+    """The revision it was read at, when that is not the sweep's."""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFinished:
+    revision: str
+    atomic: bool
+    """True when every kind that was listed was read at ``revision``."""
+    reason: str = ""
+    """Why not, or what else is worth knowing (a CRD that changed after R)."""
+
+
+SweepEvent = SweepStarted | PageRead | KindRead | SweepFinished
+
+
+class Cluster(Protocol):
+    """A Kubernetes API server. Errors: ClusterUnreachableError, ClusterDeniedError."""
+
+    def identity(self) -> ClusterIdentity: ...
+
+    def discover(self) -> Discovery: ...
+
+    def sweep(self, request: SweepRequest) -> Iterator[SweepEvent]:
+        """List every kind at one revision; what could not be listed is told, never raised."""
+        ...
+
+    def get(self, type: ResourceType, namespace: str, name: str) -> Json | None:
+        """Return one live object, or None when there is none."""
+        ...
+
+
+# ── Repository ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    id: str
+    """Full hexadecimal id."""
+    parents: tuple[str, ...]
+    author: str
+    time: datetime
+    """Of the commit, with its zone."""
+    message: str
+    trailers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        return self.message.partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """One path that differs between two trees; None where it does not exist."""
+
+    path: str
+    old: str | None
+    """Blob id."""
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What came of exchanging commits with the remote."""
+
+    remote: str
+    """Its address without credentials; "" when the repository has none."""
+    fetched: int = 0
+    """Commits of others that were taken over."""
+    rebuilt: int = 0
+    """Own commits that were built again on top of them."""
+    pushed: int = 0
+    """Commits that the remote has taken."""
+
+
+class CommitWriter(Protocol):
+    """One commit in the making. Nothing is visible in the branch before ``commit`` returns."""
+
+    def add(self, data: bytes) -> str:
+        """Store a file's bytes; return their blob id."""
+        ...
+
+    def commit(self, message: str, when: datetime, changes: Mapping[str, str | None]) -> str:
+        """Commit ``changes`` (path -> blob id, None removes) and move the branch; return the id."""
+        ...
+
+
+class Repo(Protocol):
+    """A Git repository, one branch and one prefix of it. Paths are relative to the prefix.
+
+    Errors: RepositoryNotFoundError, RepositoryLockedError, PushError.
+    """
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the repository against other runs; raise RepositoryLockedError after the wait."""
+        ...
+
+    def tip(self) -> str | None:
+        """Return the branch's commit id, or None when the branch has no commit."""
+        ...
+
+    def resolve(self, revision: str) -> str:
+        """Return the commit id that a Git revision names; ``main@{yesterday}`` works too."""
+        ...
+
+    def commit(self, commit: str) -> Commit: ...
+
+    def tree(self, commit: str) -> dict[str, str]:
+        """Return every file below the prefix: path -> blob id."""
+        ...
+
+    def read(self, blobs: Iterable[str]) -> Iterator[bytes]:
+        """Yield the bytes of blobs, in order."""
+        ...
+
+    def blob_id(self, data: bytes) -> str:
+        """Return the id that these bytes have, or would have, in this repository."""
+        ...
+
+    def writer(self, parent: str | None) -> AbstractContextManager[CommitWriter]:
+        """Begin a commit on top of ``parent``; leaving without ``commit`` leaves no trace."""
+        ...
+
+    def log(self, revision: str, paths: Sequence[str] = ()) -> Iterator[Commit]:
+        """Yield commits reachable from a revision that touched the paths, newest first."""
+        ...
+
+    def removed_paths(self, revision: str, pattern: str) -> list[str]:
+        """Return paths that match a glob and that a commit before the revision removed.
+
+        In the glob, ``*`` stands for any characters, ``/`` too.
+        """
+        ...
+
+    def changes(self, old: str | None, new: str) -> list[PathChange]:
+        """Return what differs below the prefix between two commits; None: the empty tree."""
+        ...
+
+    def fetch(self) -> Synced:
+        """Take over the remote's commits; build unpushed own commits again on top of them."""
+        ...
+
+    def check_push(self) -> str:
+        """Ask the remote whether it would take a push; return its address, "" without one."""
+        ...
+
+    def newest(self) -> str:
+        """Return the branch's commit id; raise RepositoryNotFoundError when it has none."""
+        ...
+
+    def push(self) -> Synced:
+        """Send unpushed commits; when others were faster, fetch, rebuild and try again."""
+        ...
+
+
+class Memory(Protocol):
+    """A small local file that a later run may find or not; never versioned."""
+
+    def load(self) -> bytes | None: ...
+
+    def save(self, data: bytes) -> None: ...
+
+
+Clock = Callable[[], datetime]
+"""Returns the present time, with its zone; flows take one instead of reading a clock."""
