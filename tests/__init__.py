@@ -1,0 +1,1 @@
+"""Everything that proves kube2git's promises; nothing here is shipped."""
