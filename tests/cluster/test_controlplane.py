@@ -15,7 +15,7 @@ import pytest
 
 from tests import controlplane
 from tests.cluster.conftest import StartControlPlane
-from tests.controlplane import ControlPlane, ControlPlaneError, binaries, ports
+from tests.controlplane import ControlPlane, ControlPlaneError, binaries, components, ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +53,9 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def special(control_plane: StartControlPlane) -> ControlPlane:
-    return control_plane(events_etcd=True, aggregated=True)
+    return control_plane(
+        events_etcd=True, aggregated=True, apiserver_args=(components.REVISIONS_FROM_ETCD,)
+    )
 
 
 def test_it_runs_the_pinned_version(cluster: ControlPlane) -> None:
@@ -125,6 +127,18 @@ def test_events_can_have_revisions_of_their_own(special: ControlPlane) -> None:
         return int(listed["metadata"]["resourceVersion"])
 
     assert revision("events") < revision("configmaps")
+
+
+def test_compaction_makes_old_revisions_expire(special: ControlPlane) -> None:
+    def list_at(revision: str) -> int:
+        exact = f"resourceVersion={revision}&resourceVersionMatch=Exact"
+        return special.get(f"/api/v1/secrets?{exact}").status
+
+    old = special.get("/api/v1/secrets?limit=1").json()["metadata"]["resourceVersion"]
+    assert list_at(old) == 200
+    special.create_namespace()
+    special.compact()
+    assert list_at(old) == 410
 
 
 def test_an_aggregated_api_has_a_store_of_its_own(special: ControlPlane) -> None:

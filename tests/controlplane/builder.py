@@ -49,12 +49,21 @@ def ensure(names: Iterable[str], progress: Progress = print_progress) -> dict[st
         with build_lock(progress):
             found = binaries.find_all(names)  # somebody else may have built them meanwhile
             missing = [BINARIES[name] for name, path in found.items() if path is None]
-            for number, binary in enumerate(missing, start=1):
-                count = f"{number} of {len(missing)}"
-                about = describe_seconds(binary.seconds)
-                progress(f"Building {binary.name}, {count}, about {about} on two cores.")
-                found[binary.name] = build(binary)
+            found |= build_all(missing, progress)
     return {name: path for name, path in found.items() if path is not None}
+
+
+def build_all(missing: list[Binary], progress: Progress) -> dict[str, Path]:
+    """Build programs one after the other, saying how long each may take."""
+    if not missing:
+        return {}
+    go = toolchain.find_go(max(toolchain.wanted_version(binary.family) for binary in missing))
+    built = {}
+    for number, binary in enumerate(missing, start=1):
+        about = describe_seconds(binary.seconds)
+        progress(f"Building {binary.name}, {number} of {len(missing)}, about {about} on two cores.")
+        built[binary.name] = build(binary, go)
+    return built
 
 
 def describe_seconds(seconds: int) -> str:
@@ -79,9 +88,8 @@ def build_lock(progress: Progress) -> Iterator[None]:
         yield
 
 
-def build(binary: Binary) -> Path:
+def build(binary: Binary, go: toolchain.Go) -> Path:
     """Build one program, and copy the files that its family needs at run time."""
-    go = toolchain.find_go(toolchain.wanted_version(binary.family))
     folder = binaries.built_folder(binary.family, go.version)
     folder.mkdir(parents=True, exist_ok=True)
     if binary.family == "kwok":

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import urllib3
 
+from tests.controlplane.problems import ControlPlaneError
+
 CONTENT_TYPES = {"PATCH": "application/merge-patch+json"}
 
 Body = bytes | str | Mapping[str, Any] | list[Any] | None
@@ -23,6 +25,15 @@ class Response(NamedTuple):
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def compact(etcd: str, revision: int) -> None:
+    """Make an etcd forget all that was before a revision."""
+    with urllib3.PoolManager(retries=False) as pool:
+        body = {"revision": str(revision), "physical": True}
+        answer = pool.request("POST", f"{etcd}/v3/kv/compaction", json=body)
+    if answer.status != 200:
+        raise ControlPlaneError(f"Compaction got {answer.status}: {answer.data.decode()}")
 
 
 class Connection:
