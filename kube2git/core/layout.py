@@ -25,7 +25,8 @@ SEALS = ".kube2git/seals.yaml"
 MAX_SEGMENT = 200
 """Bytes. File systems allow 255; the rest leaves room for ``.yaml``, a hash and tools' suffixes."""
 
-_PLAIN = re.compile(r"[a-z0-9_-][a-z0-9._-]*")
+_PLAIN = re.compile(r"[a-z0-9_-](?:[a-z0-9._-]*[a-z0-9_-])?")
+_UNCHANGED = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -37,30 +38,24 @@ def segment(name: str) -> str:
     must not meet on macOS or Windows; so are a leading or trailing dot and the first letter of
     Windows' device names (``con``, ``nul``, …).
     """
-    if _PLAIN.fullmatch(name) and len(name) <= MAX_SEGMENT and name[-1] != ".":
-        if not _WINDOWS_RESERVED.fullmatch(name):
-            return name
-        return f"%{ord(name[0]):02X}{name[1:]}"
-    encoded = "".join(_encode_byte(byte) for byte in name.encode("utf-8", "surrogatepass"))
-    if encoded.startswith("."):
-        encoded = f"%2E{encoded[1:]}"
-    if encoded.endswith("."):
-        encoded = f"{encoded[:-1]}%2E"
-    if _WINDOWS_RESERVED.fullmatch(encoded):
-        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    is_reserved = _WINDOWS_RESERVED.fullmatch(name) is not None
+    if _PLAIN.fullmatch(name) and len(name) <= MAX_SEGMENT and not is_reserved:
+        return name
+    data = name.encode("utf-8", "surrogatepass")
+    parts = [chr(byte) if byte in _UNCHANGED else f"%{byte:02X}" for byte in data]
+    for end in (0, -1):
+        if parts and (parts[end] == "." or (end == 0 and is_reserved)):
+            parts[end] = f"%{data[end]:02X}"
+    encoded = "".join(parts)
     if len(encoded) > MAX_SEGMENT:
         # "~" never comes out of the encoding, so a cut name meets no other name's segment.
-        mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-        encoded = f"{encoded[: MAX_SEGMENT - 21].rstrip('.')}~{mark}"
+        mark = hashlib.sha256(data).hexdigest()[:20]
+        encoded = f"{_SPLIT_BYTE.sub('', encoded[: MAX_SEGMENT - 21])}~{mark}"
     return encoded
 
 
-def _encode_byte(byte: int) -> str:
-    char = chr(byte)
-    return char if char in _UNCHANGED else f"%{byte:02X}"
-
-
-_UNCHANGED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+_SPLIT_BYTE = re.compile(r"%[0-9A-F]?\Z")
+"""What a cut may leave of a ``%XX``."""
 
 
 def directory_of(kind_group: str, namespace: str) -> str:
@@ -83,8 +78,9 @@ class Place(NamedTuple):
     kind_group: str
 
 
+_SEGMENT = r"(?!\.)(?:[a-z0-9._-]|%[0-9A-F]{2})+(?:(?<!\.)|~[0-9a-f]{20})"
 _OBJECT_PATH = re.compile(
-    r"(?:cluster|namespaces/([^/]+))/([A-Za-z][A-Za-z0-9]*(?:\.[a-z0-9.-]+)?)/[^/]+\.yaml"
+    rf"(?:cluster|namespaces/({_SEGMENT}))/([A-Za-z][A-Za-z0-9-]*(?:\.[a-z0-9.-]+)?)/{_SEGMENT}\.yaml"
 )
 
 

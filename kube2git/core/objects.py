@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import quote
 
 from kube2git.core import wire
 from kube2git.core.wire import Json
@@ -40,10 +41,10 @@ def ref_of(body: Json) -> ObjectRef:
         raise ValueError("the object has no kind")
     if not (isinstance(metadata, dict) and isinstance(name, str) and name):
         raise ValueError("the object has no metadata.name")
-    namespace = metadata.get("namespace") or ""
-    if not isinstance(namespace, str):
+    namespace = metadata.get("namespace")
+    if not (namespace is None or isinstance(namespace, str)):
         raise ValueError("the object's metadata.namespace is not a string")
-    return ObjectRef(group_of(api_version), kind, namespace, name)
+    return ObjectRef(group_of(api_version), kind, namespace or "", name)
 
 
 def group_of(api_version: str) -> str:
@@ -83,10 +84,11 @@ class ResourceType:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """Return the URL path of the collection, or of one object in it."""
+        """Return the URL path of the collection, or of one object in it, percent-encoded."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
-        tail = f"/{name}" if name else ""
+        # RBAC names may hold any character but / and %, "?" and "#" among them.
+        tail = f"/{quote(name, safe=':@')}" if name else ""
         return f"{root}{scope}/{self.plural}{tail}"
 
     def ref(self, namespace: str, name: str) -> ObjectRef:

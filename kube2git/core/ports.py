@@ -238,10 +238,6 @@ class Repo(Protocol):
         """Ask the remote whether it would take a push; return its address, "" without one."""
         ...
 
-    def newest(self) -> str:
-        """Return the branch's commit id; raise RepositoryNotFoundError when it has none."""
-        ...
-
     def push(self) -> Synced:
         """Send unpushed commits; when others were faster, fetch, rebuild and try again."""
         ...
@@ -257,3 +253,99 @@ class Memory(Protocol):
 
 Clock = Callable[[], datetime]
 """Returns the present time, with its zone; flows take one instead of reading a clock."""
+
+
+# ── Target ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Verb(enum.StrEnum):
+    """How an object is written."""
+
+    APPLY = "apply"
+    """Server-side apply."""
+    CREATE = "create"
+    REPLACE = "replace"
+    EDIT = "edit"
+    """A JSON patch."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """One write of one object, by the field manager kube2git."""
+
+    verb: Verb
+    type: ResourceType
+    namespace: str
+    name: str
+    body: Json | Sequence[Json] = field(repr=False)
+    """The object; of an edit the operations; of a deletion the options with its preconditions."""
+    is_forced: bool = False
+    """An apply that takes over what other managers own."""
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAnswer:
+    """What the server answered to a write, whatever it was."""
+
+    status: int
+    body: Json | None = field(repr=False)
+    """The object, or the Status; None when the answer was not JSON."""
+
+    @property
+    def is_ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPlace:
+    """One kind to watch, in one namespace or ("") everywhere."""
+
+    type: ResourceType
+    namespace: str = ""
+    revision: str = ""
+    """Everything that happens after it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChanged:
+    body: Json = field(repr=False)
+    """With apiVersion and kind."""
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEnded:
+    """Nothing more comes of this place; what changed meanwhile, only a ``get`` tells."""
+
+    place: WatchPlace
+    reason: str = ""
+    """Why it could not be watched, a whole sentence; "" when it may be watched again."""
+
+
+WatchEvent = ObjectChanged | WatchEnded
+Stopped = Callable[[], bool]
+"""Tells whether the user wants no more work to begin."""
+
+
+class Target(Cluster, Protocol):
+    """A cluster that is written to. Errors as of Cluster."""
+
+    def send(self, request: WriteRequest) -> WriteAnswer:
+        """Write once, trying again where that does no harm; called by several threads."""
+        ...
+
+    def in_parallel(
+        self, tasks: Iterable[Callable[[], None]], is_stopped: Stopped = lambda: False
+    ) -> None:
+        """Run tasks, as many at a time as the server bears; return when all have ended.
+
+        When ``is_stopped``, or when a task raises, no further one begins; what a task raised is
+        raised after the others have ended.
+        """
+        ...
+
+    def watch(self, places: Sequence[WatchPlace], seconds: float) -> Iterator[WatchEvent | None]:
+        """Yield what happens for so long at most; None, often, so that the caller can look up."""
+        ...

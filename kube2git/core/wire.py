@@ -41,8 +41,9 @@ class _ListMeta(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _List(msgspec.Struct, gc=False, rename="camel"):
+    items: list[msgspec.Raw] | None
+    """Required: a Status or an empty object must never pass for a list without items."""
     metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
-    items: list[msgspec.Raw] | None = None
     kind: str = ""
 
 
@@ -69,6 +70,8 @@ class ListPage(msgspec.Struct, frozen=True, gc=False):
     continue_token: str
     items: list[RawObject]
     list_kind: str
+    remaining: int = 0
+    """How many objects follow in later pages, where the server says so."""
 
 
 _list_decoder = msgspec.json.Decoder(_List)
@@ -77,6 +80,9 @@ _any_decoder = msgspec.json.Decoder()
 _sorted_encoder = msgspec.json.Encoder(order="sorted")
 _plain_encoder = msgspec.json.Encoder()
 
+_NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""msgspec lets the last two through: bytes that are not UTF-8, and a value nested too deeply."""
+
 
 def skim(data: bytes) -> ListPage:
     """Cut a list response into raw items; raise MalformedJsonError when it is not a list."""
@@ -84,17 +90,18 @@ def skim(data: bytes) -> ListPage:
         page = _list_decoder.decode(data)
         read = _item_decoder.decode
         items = [RawObject(read(raw).metadata, raw) for raw in page.items or ()]
-    except msgspec.MsgspecError as error:
+    except _NOT_JSON as error:
         raise MalformedJsonError(_safe_reason(error)) from None
     meta = page.metadata
-    return ListPage(meta.resource_version, meta.continue_, items, page.kind)
+    remaining = meta.remaining_item_count or 0
+    return ListPage(meta.resource_version, meta.continue_, items, page.kind, remaining)
 
 
 def decode(data: bytes | msgspec.Raw) -> Any:
     """Decode any JSON value; raise MalformedJsonError when the bytes are not JSON."""
     try:
         return _any_decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except _NOT_JSON as error:
         raise MalformedJsonError(_safe_reason(error)) from None
 
 
@@ -130,6 +137,8 @@ def apply_body(value: Any) -> bytes:
     return _YAML_UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
 
 
-def _safe_reason(error: msgspec.MsgspecError) -> str:
-    # msgspec names positions and types, never values; cut what follows a line break all the same.
-    return str(error).splitlines()[0][:200]
+def _safe_reason(error: Exception) -> str:
+    # msgspec's own messages name positions and types; the others can quote what they choked on.
+    if isinstance(error, msgspec.MsgspecError):
+        return str(error).splitlines()[0][:200]
+    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "nested too deeply"
