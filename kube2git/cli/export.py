@@ -1,0 +1,91 @@
+"""kube2git export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kube2git.cli import options, output
+
+
+@click.command("export")
+@click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@click.option("--message", metavar="TEXT", help="Subject of the commit message.")
+@click.option("--push/--no-push", default=None, help="Push to the remote. [push]")
+@click.option("--adopt", is_flag=True, help="Write a prefix although it holds another cluster.")
+@click.option(
+    "--allow-mass-removal", is_flag=True, help="Go on although most objects would be removed."
+)
+@click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
+@click.option("--profile", is_flag=True, help="Say where the time went.")
+@options.output_option("table", "json", "name")
+@options.selection_options
+@options.cluster_options
+@options.repo_options
+def command(
+    *,
+    dry_run: bool,
+    message: str | None,
+    push: bool | None,
+    adopt: bool,
+    allow_mass_removal: bool,
+    schedule: str,
+    profile: bool,
+    **given: Any,
+) -> int:
+    """Commit the cluster's state at one revision.
+
+    Reads every kind at one etcd revision, strips what the server filled in, and commits one file
+    per object. Nothing changed means no commit.
+
+    Exit codes: 0 done; 3 finished, but something could not be read or written, and is listed;
+    5 refused by a guard; 12 the commit is in the local repository only, because the push failed.
+    """
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE, ExportReport, Progress
+    from kube2git.errors import PushError
+    from kube2git.flows import exporting
+    from kube2git.render import exports
+
+    settings = options.settings_from(given)
+    rules = wiring.rules(settings)
+    repository = wiring.repository(settings)
+    request = exporting.ExportRequest(
+        selection=wiring.selection(settings),
+        message=message or settings.export.message,
+        schedule=schedule,
+        dry_run=dry_run,
+        push=settings.git.push if push is None else push,
+        adopt=adopt,
+        allow_mass_removal=allow_mass_removal,
+        max_removal_share=settings.export.max_removal_share,
+    )
+    report: ExportReport | None = None
+    with wiring.few_collections(), output.StatusLine() as status:
+        for event in exporting.export(
+            wiring.cluster(settings),
+            repository,
+            request,
+            rules=rules,
+            memory=wiring.memory(settings, repository),
+            clock=wiring.now,
+        ):
+            if isinstance(event, Progress):
+                status.say(exports.progress_line(event))
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    form = given["output"]
+    if form == "json":
+        output.answer_json(exports.as_data(report))
+    elif form == "name":
+        output.answer(str(change.ref) for change in report.changes)
+    else:
+        output.answer(exports.as_table(report, output.paint()))
+    output.tell(exports.problems(report))
+    if profile:
+        output.tell(exports.profile(report))
+    if report.push_error:
+        return PushError.exit_code
+    return 0 if report.is_complete else INCOMPLETE

@@ -1,0 +1,116 @@
+"""Registers the commands, and turns errors into sentences and exit codes. Nothing else.
+
+Commands are imported when they are called, so that ``--help`` and completion answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from kube2git import __version__
+from kube2git.errors import Kube2gitError
+
+COMMANDS: dict[str, str] = {
+    "init": "Make a repository and a config file.",
+    "export": "Commit the cluster's state at one revision.",
+    "replay": "Make a cluster, or a part of it, what a commit says.",
+    "diff": "Compare two revisions, or a revision with the cluster.",
+    "log": "Show the history of the cluster, or of one object.",
+    "show": "Show an object as it is at a revision.",
+    "explain": "Show what cleaning removes from a live object, and why.",
+    "check": "Check config, cluster access, rights and Git access.",
+    "completion": "Print the completion script of a shell.",
+    "version": "Print the version.",
+}
+"""Command -> its one-line help; the code is in the module of the same name."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"kube2git.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101 - told to the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{meant}", ctx) from None
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", message="kube2git %(version)s")
+def cli() -> None:
+    """Kubernetes cluster state as Git history that can be replayed."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with a code of the table in errors.py."""
+    signal.signal(signal.SIGTERM, _terminated)
+    name = os.path.basename(sys.argv[0])  # noqa: PTH119 - no import of pathlib for --help
+    program = "kubectl kube2git" if name.startswith("kubectl-") else "kube2git"
+    try:
+        result: Any = cli.main(args, prog_name=program, standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        # A pipe's reader that left early, or Ctrl-C at a question.
+        code = _say("interrupted: nothing more was done.", code=130)
+    except click.UsageError as error:
+        where = f"Try '{error.ctx.command_path} --help'." if error.ctx else ""
+        code = _say(error.format_message(), where, code=2)
+    except click.ClickException as error:
+        code = _say(error.format_message(), code=2)
+    except Kube2gitError as error:
+        if os.environ.get("KUBE2GIT_TRACEBACK"):
+            raise
+        code = _say(str(error), error.hint, code=error.exit_code)
+    except KeyboardInterrupt:
+        code = _say("interrupted: nothing that was not reported above was done.", code=130)
+    except _Terminated:
+        code = _say("terminated: nothing that was not reported above was done.", code=143)
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; clean-up runs as for Ctrl-C."""
+
+
+def _terminated(signum: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _say(message: str, hint: str = "", *, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code

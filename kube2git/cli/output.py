@@ -1,0 +1,66 @@
+"""Where words go: answers to stdout, everything else to stderr, progress to a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+from kube2git.render import style
+
+
+def paint() -> style.Paint:
+    """Return colours for stdout: only on a terminal, and not against NO_COLOR."""
+    wants = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return style.coloured if wants and os.environ.get("TERM") != "dumb" else style.plain
+
+
+def answer(lines: Iterable[str]) -> None:
+    """Print lines to stdout."""
+    for line in lines:
+        click.echo(line)
+
+
+def answer_json(data: Any) -> None:
+    """Print one JSON document to stdout."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines to stderr."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+class StatusLine:
+    """One line on stderr that is rewritten while work goes on; silent off a terminal."""
+
+    def __init__(self) -> None:
+        self.shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, so that an answer can be printed."""
+        if self.shows:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def say(self, text: str) -> None:
+        if self.shows:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()

@@ -1,0 +1,106 @@
+"""What a run came to: outcomes, the list of what is missing, and the exit code that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kube2git.core import fielddiff
+from kube2git.core.fielddiff import FieldChange
+from kube2git.core.message import Change, ObjectChange
+from kube2git.core.objects import ObjectRef, ref_of
+from kube2git.core.ports import Commit, KindRead, Synced
+from kube2git.core.wire import Json
+
+INCOMPLETE = 3
+"""Exit code: finished, but something was skipped or failed, and is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a running export stands."""
+
+    phase: str
+    """A present participle for people: reading, writing, pushing."""
+    kinds_done: int = 0
+    kinds_total: int = 0
+    objects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """One object that was not written; its old file stays."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The answer of an export."""
+
+    run: str
+    commit: str
+    """Id of the new commit; "" when nothing had changed, or in a dry run."""
+    revision: str
+    """The etcd revision that every kind was read at; "" when there was not one."""
+    atomic: bool
+    reason: str
+    """Why it was not atomic, or what else is worth knowing of the sweep."""
+    kinds: int
+    objects: int
+    """Objects in the repository that this run has seen."""
+    changes: tuple[ObjectChange, ...]
+    left_out: dict[str, int]
+    """Rule id -> objects."""
+    terminating: tuple[ObjectRef, ...]
+    """Objects that are being deleted; they are exported while they exist."""
+    incomplete: tuple[KindRead, ...]
+    """Kinds that were not listed completely."""
+    missing_groups: dict[str, str]
+    """API groups whose backend did not answer discovery -> why."""
+    withheld: tuple[Withheld, ...]
+    warnings: tuple[str, ...]
+    synced: Synced
+    push_error: str
+    """Why the commits did not reach the remote; they stay, and the next run sends them."""
+    seconds: dict[str, float]
+    """Phase -> seconds spent in it, and "total"."""
+    dry_run: bool
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.incomplete or self.missing_groups or self.withheld)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDiff:
+    """One object that differs between two states of the cluster."""
+
+    change: Change
+    ref: ObjectRef
+    fields: tuple[FieldChange, ...]
+    """Field by field, values of Secrets masked; empty when the object was added or removed."""
+    old: Json | None
+    new: Json | None
+
+    @classmethod
+    def between(cls, old: Json | None, new: Json | None) -> ObjectDiff:
+        """Compare two states of one object, of which one may be missing."""
+        body = new if new is not None else old
+        if body is None:
+            raise ValueError("one of the two states must exist")
+        ref = ref_of(body)
+        if old is None or new is None:
+            return cls(Change.ADDED if old is None else Change.REMOVED, ref, (), old, new)
+        return cls(Change.CHANGED, ref, tuple(fielddiff.changes(old, new)), old, new)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit, as far as it is about what was asked for."""
+
+    commit: Commit
+    diffs: tuple[ObjectDiff, ...]
+    managers: Mapping[ObjectRef, tuple[str, ...]]
+    """Field managers that the commit names for an object."""

@@ -1,0 +1,307 @@
+"""The composition root: settings -> adapters, imported lazily since each costs start-up time."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kube2git.config import ConfigError, Settings, load
+from kube2git.core.selection import Patterns, Selection
+from kube2git.errors import UsageError
+
+if TYPE_CHECKING:
+    from kube2git.adapters.gitrepo import GitRepository
+    from kube2git.adapters.kube.applying import KubeTarget
+    from kube2git.adapters.kube.cluster import KubeCluster
+    from kube2git.adapters.kube.connection import ConnectionSettings
+    from kube2git.core.cleaning import RuleSet
+    from kube2git.core.policy import Policy
+    from kube2git.core.ports import Memory
+    from kube2git.core.remap.catalogue import Catalogue
+    from kube2git.core.remap.transforms import Transform
+
+CONFIG_NAME = "kube2git.yaml"
+
+
+def load_settings(
+    file: str | None, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> Settings:
+    """Read the config file, the environment and the flags into settings.
+
+    The file is the one given, ``KUBE2GIT_CONFIG``, ``./kube2git.yaml``, or the one in the user's
+    config folder; a file that was asked for must exist.
+    """
+    path = config_file(file, environ)
+    if path is None:
+        return load(None, source="the environment", environ=environ, flags=flags)
+    from kube2git.core import yamlio
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the configuration file {path} cannot be read: {error.strerror}",
+            hint="`kube2git init` makes one.",
+        ) from None
+    try:
+        located = yamlio.decode_config(text, source=str(path))
+    except yamlio.YamlError as error:
+        raise ConfigError(str(path), [error.problem]) from None
+    return load(located.body, source=str(path), lines=located.lines, environ=environ, flags=flags)
+
+
+def config_file(given: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the path of the config file to read; None when there is none."""
+    asked = given or environ.get("KUBE2GIT_CONFIG")
+    if asked:
+        return Path(asked).expanduser()
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for path in (Path(CONFIG_NAME), home / "kube2git" / CONFIG_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+def now() -> datetime:
+    """Return the present time in the local zone: the clock of the flows."""
+    return datetime.now(UTC).astimezone()
+
+
+def selection(settings: Settings) -> Selection:
+    """Return what the settings select."""
+    chosen = settings.export
+    return Selection(
+        Patterns(chosen.namespaces),
+        Patterns(chosen.kinds),
+        chosen.selector,
+        chosen.cluster_scoped,
+    )
+
+
+def rules(settings: Settings) -> RuleSet:
+    """Return the catalogue with the changes of the settings; raise ConfigError."""
+    from kube2git.core.cleaning import RuleError, RuleSet
+
+    chosen = settings.cleaning
+    try:
+        return RuleSet.default().with_changes(
+            disabled=chosen.disable, enabled=chosen.enable, extra=chosen.rules
+        )
+    except RuleError as error:
+        raise ConfigError("the section cleaning", list(error.problems)) from None
+
+
+def cluster(settings: Settings) -> KubeCluster:
+    """Connect to the API server; raise ClusterUnreachableError or UsageError."""
+    from kube2git.adapters.kube.cluster import KubeCluster
+    from kube2git.adapters.kube.connection import connect
+
+    chosen = settings.cluster
+    connection = connect(_connection_settings(settings))
+    return KubeCluster(connection, connections=chosen.connections, page_size=chosen.page_size)
+
+
+def target(settings: Settings) -> KubeTarget:
+    """Connect to an API server that is written to; raise as ``cluster`` does."""
+    from kube2git.adapters.kube.applying import KubeTarget
+    from kube2git.adapters.kube.connection import connect
+    from kube2git.adapters.kube.retrying import Backoff
+
+    chosen, writers = settings.cluster, settings.replay.connections
+    base = _connection_settings(settings)
+    # Priority and fairness may hold one of many writers up for long.
+    patient = replace(
+        base, connections=max(base.connections, writers), backoff=Backoff(attempts=12)
+    )
+    return KubeTarget(
+        connect(patient),
+        connections=chosen.connections,
+        page_size=chosen.page_size,
+        writers=writers,
+    )
+
+
+def _connection_settings(settings: Settings) -> ConnectionSettings:
+    from kube2git.adapters.kube.connection import ConnectionSettings
+
+    chosen = settings.cluster
+    return ConnectionSettings(
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        as_user=chosen.impersonate,
+        as_groups=chosen.impersonate_groups,
+        request_timeout=chosen.request_timeout,
+        connections=chosen.connections,
+    )
+
+
+def policy(settings: Settings, **choices: Any) -> Policy:
+    """Return the policy of a replay: the settings, and choices that are fields of Policy.
+
+    ``take_over`` and ``yield_to`` are further managers, beside those of the settings.
+    """
+    from kube2git.core.policy import Policy
+    from kube2git.core.stances import DEFAULT_RULES, OwnerRule, Stance
+    from kube2git.flows.replaying import ASKED
+
+    chosen = settings.replay
+    taken = (*choices.pop("take_over", ()), *chosen.take_over)
+    yielded = (*choices.pop("yield_to", ()), *chosen.yield_to)
+    return Policy(
+        prune_limit=chosen.prune_limit,
+        protected=frozenset(chosen.protected_namespaces),
+        owners=(
+            *(OwnerRule(manager, Stance.TAKE_OVER, ASKED) for manager in taken),
+            *(OwnerRule(manager, Stance.YIELD, ASKED) for manager in yielded),
+            *DEFAULT_RULES,
+        ),
+        **choices,
+    )
+
+
+def transforms(settings: Settings) -> tuple[Transform, ...]:
+    """Return what changes objects on the way to the target; raise UsageError."""
+    from kube2git.core import yamlio
+    from kube2git.core.remap import velero
+    from kube2git.core.remap.patches import parse_patches
+    from kube2git.core.remap.substitutions import ImageMap, StorageClassMap
+
+    chosen = settings.replay
+    found: list[Transform] = []
+    if chosen.storage_classes:
+        found.append(StorageClassMap.parse(chosen.storage_classes))
+    if chosen.images:
+        found.append(ImageMap.parse(chosen.images))
+    found += parse_patches(chosen.patches)
+    if chosen.resource_modifiers:
+        path = Path(chosen.resource_modifiers).expanduser()
+        try:
+            body = yamlio.decode(path.read_bytes(), source=str(path))
+        except OSError as error:
+            raise UsageError(f"the file {path} cannot be read: {error.strerror}") from None
+        except yamlio.YamlError as error:
+            raise ConfigError(str(path), [error.problem]) from None
+        found.append(velero.parse(body, lambda text: yamlio.decode(text.encode())))
+    return tuple(found)
+
+
+def references(settings: Settings) -> Catalogue:
+    """Return the catalogue of references with the rows of the settings; raise UsageError."""
+    from kube2git.core.remap.catalogue import CATALOGUE
+    from kube2git.core.remap.references import parse_rules
+
+    return CATALOGUE.extended(parse_rules(settings.replay.references))
+
+
+def inputs(settings: Settings) -> str:
+    """Return the identity of the settings that change objects on the way to the target."""
+    from kube2git.core import wire
+
+    chosen = settings.replay
+    given = [
+        chosen.storage_classes,
+        chosen.images,
+        list(map(dict, chosen.patches)),
+        list(map(dict, chosen.references)),
+    ]
+    if chosen.resource_modifiers:
+        given.append(Path(chosen.resource_modifiers).expanduser().read_text())
+    return wire.digest(given) if any(given) else ""
+
+
+def repository(settings: Settings) -> GitRepository:
+    """Open the repository, cloning it when it is a URL; raise RepositoryNotFoundError."""
+    from kube2git.adapters.gitrepo import Access, Author, GitRepository, is_remote
+
+    if not settings.repo:
+        raise UsageError(
+            "no repository is given",
+            hint="Say --repo PATH|URL, set KUBE2GIT_REPO, or write repo: into kube2git.yaml; "
+            "`kube2git init` makes a new one.",
+        )
+    git = settings.git
+    name, _, mail = git.author.rpartition("<")
+    is_local = not is_remote(settings.repo)
+    return GitRepository.open(
+        settings.repo,
+        branch=git.branch,
+        prefix=git.prefix,
+        remote=git.remote if is_local else "",
+        author=Author(name.strip(), mail.rstrip("> ")),
+        access=Access(
+            username=git.username,
+            password_file=_path(git.password_file),
+            password_variable=git.password_variable,
+            ssh_key=_path(git.ssh_key_file),
+            ssh_known_hosts=_path(git.known_hosts_file),
+            ssh_accept_new_hosts=not git.host_key_checking,
+            ca_file=_path(git.ca_file),
+            timeout=git.timeout,
+        ),
+        cache_dir=_path(git.cache) or cache_home(os.environ) / "repositories",
+        lock_timeout=git.lock_timeout,
+        depth=git.depth,
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def cache_home(environ: Mapping[str, str]) -> Path:
+    """Return the user's folder for what can be made again."""
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube2git"
+
+
+def create_repository(where: str, branch: str) -> bool:
+    """Make a bare repository at a path; False when it exists, or is a URL, and was left alone."""
+    from kube2git.adapters.gitrepo import GitRepository, is_remote
+
+    path = Path(where).expanduser()
+    if is_remote(where) or (path.is_dir() and any(path.iterdir())):
+        return False
+    GitRepository.create(path, branch=branch)
+    return True
+
+
+def new_config(where: str, branch: str, prefix: str) -> bytes:
+    """Return a config file for a repository: the absolute path, so that it works anywhere."""
+    from kube2git.core import yamlio
+
+    path = Path(where).expanduser()
+    data: dict[str, Any] = {"repo": str(path.resolve()) if path.exists() else where}
+    git = {key: text for key, text in (("branch", branch), ("prefix", prefix)) if text}
+    if git:
+        data["git"] = git
+    return yamlio.encode(data)
+
+
+@contextlib.contextmanager
+def few_collections() -> Iterator[None]:
+    """Run the garbage collector rarely while many objects are decoded.
+
+    Decoded JSON has no cycles, so reference counts free it; looking for cycles in it triples the
+    time of decoding.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def memory(settings: Settings, repository: GitRepository) -> Memory:
+    """Return the local memory of the last export into this repository, branch and prefix."""
+    from kube2git.adapters.localfile import LocalFile
+
+    words = "\0".join((settings.git.branch, settings.git.prefix))
+    mark = hashlib.sha256(words.encode()).hexdigest()[:12]
+    return LocalFile(repository.private_dir / f"seen-{mark}.json")
