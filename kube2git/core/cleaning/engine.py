@@ -1,0 +1,336 @@
+"""Applies rules to objects: once compiled for a kind, one walk over the fields they are about.
+
+``clean`` is the hot path of an export. It copies only the mappings on the way to what it changes,
+never changes its input, and looks at conditions only where the field in question is present.
+``explain`` takes the same walk and notes every step, so it cannot tell another story.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kube2git.core.cleaning import paths
+from kube2git.core.cleaning.conditions import (
+    CONDITIONS,
+    NORMAL_FORMS,
+    Condition,
+    Normaliser,
+    Site,
+)
+from kube2git.core.cleaning.context import Context
+from kube2git.core.cleaning.paths import Path
+from kube2git.core.cleaning.rules import Action, Rule
+from kube2git.core.cleaning.ruleset import RuleSet
+from kube2git.core.objects import group_of
+from kube2git.core.wire import Json
+
+
+class Cleaned(NamedTuple):
+    """What became of one object."""
+
+    body: Json | None
+    """The clean object, or None when it is left out."""
+    left_out: Rule | None = None
+    """The rule by which it is left out."""
+
+
+class Finding(NamedTuple):
+    """One field that a rule is about. Never holds the field's value."""
+
+    path: str
+    """For people: ``spec.ports[0].nodePort``, as the server gave the object."""
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What cleaning does to one object, and why."""
+
+    left_out: Rule | None
+    """The rule by which the object as a whole is left out, or None. Then the rest is empty."""
+    removed: tuple[Finding, ...] = ()
+    normalised: tuple[Finding, ...] = ()
+    kept: tuple[Finding, ...] = ()
+    """Fields that look like the server's and stay, for a reason. Paths in the clean object."""
+
+
+class _Edit(NamedTuple):
+    rule: Rule
+    when: Condition | None
+    how: Normaliser | None
+
+
+_GONE: Any = object()
+_MAX_CACHED_NAMES = 10_000
+
+_VANISHING = frozenset(
+    {
+        "annotations",
+        "data",
+        "finalizers",
+        "imagePullSecrets",
+        "labels",
+        "metadata",
+        "secrets",
+        "tolerations",
+        "volumeAttributes",
+        "volumeMounts",
+        "volumes",
+    }
+)
+"""Fields that go too when nothing is left in them: empty, they mean the same as absent."""
+
+
+class _Node:
+    """What the rules say about one place, and about the places below it."""
+
+    __slots__ = ("_deeper", "_items", "drop", "edits", "forms", "is_open", "known", "literals")
+
+    def __init__(self, tails: Iterable[tuple[Path, _Edit]]) -> None:
+        tails = tuple(tails)
+        here = [edit for path, edit in tails if not path]
+        self.edits = tuple(edit for edit in here if edit.how is None)
+        self.forms = tuple(edit for edit in here if edit.how is not None)
+        first = self.edits[0] if self.edits else None
+        self.drop = bool(first and first.when is None and first.rule.action is Action.STRIP)
+        """True when a rule takes out what is here, whatever it is."""
+        self._deeper = tuple((path, edit) for path, edit in tails if path)
+        self.known: dict[str, _Node | None] = {}
+        """What is said about keys of a mapping, as far as they were asked for."""
+        self._items: dict[str | None, _Node | None] = {}
+        steps = [path[0] for path, _ in self._deeper]
+        self.is_open = any(step.is_glob for step in steps)
+        """True when any key of a mapping may be meant, so that each has to be looked at."""
+        names = dict.fromkeys(step.text for step in steps if not step.is_every_item)
+        found = [] if self.is_open else [(name, self.named(name)) for name in names]
+        self.literals = tuple((name, node) for name, node in found if node is not None)
+
+    def below(self, value: Json) -> Iterable[tuple[str, _Node]]:
+        """Return the keys of a mapping here about which something is said."""
+        if not self.is_open:
+            return [entry for entry in self.literals if entry[0] in value]
+        known = self.known
+        if known.keys() >= value.keys():
+            return [(name, node) for name in value if (node := known[name]) is not None]
+        return [(name, node) for name in value if (node := self.named(name)) is not None]
+
+    def named(self, name: str) -> _Node | None:
+        if name in self.known:
+            return self.known[name]
+        return _remember(self.known, name, self._below(name, is_item=False))
+
+    def item(self, value: Any) -> _Node | None:
+        """Return what is said about an item of a list here."""
+        name = value.get("name") if isinstance(value, dict) else value
+        if not isinstance(name, str):
+            name = None
+        if name in self._items:
+            return self._items[name]
+        return _remember(self._items, name, self._below(name, is_item=True))
+
+    def _below(self, name: str | None, *, is_item: bool) -> _Node | None:
+        tails = [
+            (path[1:], edit)
+            for path, edit in self._deeper
+            if (is_item and path[0].is_every_item) or (name is not None and path[0].matches(name))
+        ]
+        return _Node(tails) if tails else None
+
+
+def _remember(cache: dict[Any, _Node | None], name: str | None, node: _Node | None) -> _Node | None:
+    if len(cache) >= _MAX_CACHED_NAMES:
+        cache.clear()
+    cache[name] = node
+    return node
+
+
+class _Run:
+    """One walk over one object; with ``trace`` it notes what it does."""
+
+    __slots__ = ("body", "context", "path", "trace")
+
+    def __init__(self, body: Json, context: Context, trace: list[Finding] | None = None) -> None:
+        self.body = body
+        self.context = context
+        self.trace = trace
+        self.path: list[str | int] = []
+
+    def find(self, node: _Node, value: Any, parent: Any, key: str | int) -> Rule | None:
+        """Return the first rule that holds somewhere in a value, or None."""
+        for rule, when, _ in node.edits:
+            if when is None or when(Site(value, parent, key, self.body, self.context)):
+                return rule
+        places: Iterable[tuple[str | int, _Node | None]] = ()
+        if isinstance(value, dict):
+            places = node.below(value)
+        elif isinstance(value, list):
+            places = [(index, node.item(item)) for index, item in enumerate(value)]
+        for name, below in places:
+            found = below and self.find(below, value[name], value, name)
+            if found:
+                return found
+        return None
+
+    def visit(self, node: _Node, value: Any, parent: Any, key: str | int) -> Any:
+        """Return what becomes of a value: itself, another, or ``_GONE``."""
+        for rule, when, _ in node.edits:
+            if when is None or when(Site(value, parent, key, self.body, self.context)):
+                self._note(rule, key)
+                if rule.action is Action.STRIP:
+                    return _GONE
+        if isinstance(value, dict):
+            value = self._visit_mapping(node, value, key)
+        elif isinstance(value, list):
+            value = self._visit_list(node, value, key)
+        for rule, when, how in node.forms:
+            # Last, since a normal form may depend on what is left below.
+            site = Site(value, parent, key, self.body, self.context)
+            if how is not None and (when is None or when(site)):
+                new = how(site)
+                if new is not value:
+                    self._note(rule, key)
+                    value = new
+        return value
+
+    def _visit_mapping(self, node: _Node, value: Json, key: str | int) -> Any:
+        result = value
+        trace = self.trace
+        if trace is not None:
+            self.path.append(key)
+        for name, below in node.below(value):
+            old = value[name]
+            new = _GONE if below.drop and trace is None else self.visit(below, old, value, name)
+            if new is old:
+                continue
+            if result is value:
+                result = value.copy()
+            if new is _GONE or (name in _VANISHING and old and not new):
+                del result[name]
+            else:
+                result[name] = new
+        if trace is not None:
+            self.path.pop()
+        return result
+
+    def _visit_list(self, node: _Node, value: list[Any], key: str | int) -> Any:
+        result: list[Any] = []
+        is_changed = False
+        if self.trace is not None:
+            self.path.append(key)
+        for index, old in enumerate(value):
+            below = node.item(old)
+            new = old if below is None else self.visit(below, old, value, index)
+            is_changed = is_changed or new is not old
+            if new is not _GONE:
+                result.append(new)
+        if self.trace is not None:
+            self.path.pop()
+        return result if is_changed else value
+
+    def _note(self, rule: Rule, key: str | int) -> None:
+        if self.trace is not None:
+            # The first part of the path stands for the object itself.
+            self.trace.append(Finding(paths.shown([*self.path, key][1:]), rule))
+
+
+class _Plan(NamedTuple):
+    """What the rules say about one kind."""
+
+    whole: Rule | None
+    """Leaves out every object."""
+    named: tuple[tuple[re.Pattern[str], _Edit], ...]
+    """Leaves out objects by name; their conditions see the clean object as ``value``."""
+    evidence: _Node
+    """Leaves out objects that have certain fields."""
+    changes: _Node
+    kept: _Node
+
+
+class Cleaner:
+    """Cleans objects of any kind. Make one for a run: it compiles the rules once for each kind."""
+
+    def __init__(self, rules: RuleSet, context: Context) -> None:
+        self._rules = rules
+        self._context = context
+        self._plans: dict[tuple[str, str], _Plan] = {}
+
+    def clean(self, body: Json) -> Cleaned:
+        """Return the clean object, or the rule by which it is left out. The input stays as it is.
+
+        ``body`` is a decoded object with apiVersion, kind and metadata. Parts that were not
+        touched are shared with it.
+        """
+        plan = self._plan(body)
+        run = _Run(body, self._context)
+        left_out = plan.whole or run.find(plan.evidence, body, None, "")
+        if left_out is not None:
+            return Cleaned(None, left_out)
+        clean = run.visit(plan.changes, body, None, "")
+        if plan.named:
+            metadata = body["metadata"]
+            place = f"{metadata.get('namespace') or ''}/{metadata.get('name')}"
+            for names, (rule, when, _) in plan.named:
+                if names.fullmatch(place) is None:
+                    continue
+                if when is None or when(Site(clean, None, "", body, self._context)):
+                    return Cleaned(None, rule)
+        return Cleaned(clean)
+
+    def explain(self, body: Json) -> Explanation:
+        """Return everything that ``clean`` does to an object, each with its rule; no values."""
+        cleaned = self.clean(body)
+        if cleaned.body is None:
+            return Explanation(cleaned.left_out)
+        plan = self._plan(body)
+        changed: list[Finding] = []
+        _Run(body, self._context, changed).visit(plan.changes, body, None, "")
+        kept: list[Finding] = []
+        _Run(body, self._context, kept).visit(plan.kept, cleaned.body, None, "")
+        return Explanation(
+            None,
+            tuple(found for found in changed if found.rule.action is Action.STRIP),
+            tuple(found for found in changed if found.rule.action is Action.NORMALISE),
+            tuple(kept),
+        )
+
+    def _plan(self, body: Json) -> _Plan:
+        served = (body["apiVersion"], body["kind"])
+        plan = self._plans.get(served)
+        if plan is None:
+            group = group_of(served[0])
+            plan = self._compile(f"{served[1]}.{group}" if group else served[1])
+            self._plans[served] = plan
+        return plan
+
+    def _compile(self, kind_group: str) -> _Plan:
+        rules = self._rules.for_kind(kind_group)
+        return _Plan(
+            self._rules.skipped_kind(kind_group),
+            tuple((paths.any_glob(rule.names), _edit(rule)) for rule in rules if rule.names),
+            _Node(_tails(rules, Action.LEAVE_OUT)),
+            _Node(_tails(rules, Action.STRIP, Action.NORMALISE)),
+            _Node(_tails(rules, Action.KEEP)),
+        )
+
+
+def _edit(rule: Rule) -> _Edit:
+    how = NORMAL_FORMS[rule.how] if rule.how else None
+    return _Edit(rule, _condition(rule), how)
+
+
+def _condition(rule: Rule) -> Condition | None:
+    when, values = CONDITIONS[rule.when] if rule.when else None, rule.values
+    if not values:
+        return when
+    return lambda site: site.value in values and (when is None or when(site))
+
+
+def _tails(rules: Iterable[Rule], *actions: Action) -> Iterator[tuple[Path, _Edit]]:
+    for rule in rules:
+        if rule.action in actions:
+            edit = _edit(rule)
+            for text in rule.paths:
+                yield paths.parse(text), edit
