@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kube2git.core.sealing import LeakPolicy
 from kube2git.core.selection import ClusterScoped, LabelSelector, LabelSelectorError
 from kube2git.errors import UsageError
 
@@ -38,6 +38,10 @@ def _setting(default: Any, help: str) -> Any:
     if isinstance(default, list | dict):
         raise TypeError("defaults are immutable: use a tuple")
     return field(default=default, metadata={"help": help})
+
+
+def _mapping(help: str) -> Any:
+    return field(default_factory=dict, metadata={"help": help})
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,40 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class SealingSettings:
+    """Secrets in Git: for whom their values are sealed, and what else is sealed."""
+
+    recipients: tuple[str, ...] = _setting(
+        (), "age public keys, or SSH public keys. Empty: Secrets are left out of the export."
+    )
+    fields: Mapping[str, tuple[str, ...]] = _mapping(
+        "Fields of other kinds to seal, by kind.group: {ConfigMap: [data.password]}."
+    )
+    fingerprint_key_file: str = _setting(
+        "",
+        "The key by which unchanged values are recognised, made when it is missing. Empty: "
+        "fingerprint.key in the user's config folder.",
+    )
+    fingerprint_key_variable: str = _setting(
+        "KUBE2GIT_FINGERPRINT_KEY", "The environment variable that may hold it instead."
+    )
+    identity_files: tuple[str, ...] = _setting(
+        (), "Private keys that open the files again. Empty: age.key in the user's config folder."
+    )
+    identity_variable: str = _setting(
+        "SOPS_AGE_KEY", "The environment variable that may hold private keys besides."
+    )
+    leaks: LeakPolicy = _setting(
+        LeakPolicy.WITHHOLD,
+        "What happens to an object that holds a Secret's value in clear text: withhold, seal or "
+        "warn. Git never forgets.",
+    )
+    allow: Mapping[str, tuple[str, ...]] = _mapping(
+        "Fields (globs) that may hold such values in clear text, by kind.group."
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set."""
 
@@ -172,6 +210,7 @@ class Settings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     export: Export = field(default_factory=Export)
     cleaning: Cleaning = field(default_factory=Cleaning)
+    sealing: SealingSettings = field(default_factory=SealingSettings)
     replay: Replay = field(default_factory=Replay)
 
 
@@ -279,7 +318,10 @@ def _from_value(value: Any, kind: Any) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ValueError("this must be a mapping.")
-        return types.MappingProxyType(dict(value))
+        _, item = typing.get_args(kind)
+        return {str(key): _from_value(entry, item) for key, entry in value.items()}
+    if kind is Any:
+        return value
     if kind is bool:
         if not isinstance(value, bool):
             raise ValueError("this must be true or false.")
@@ -307,9 +349,10 @@ def _from_word(text: str, kind: Any) -> Any:
 
 def _from_text(text: str, kind: Any) -> Any:
     """Read an environment variable: lists are separated by commas."""
-    if typing.get_origin(kind) is tuple:
-        if typing.get_args(kind)[0] is not str:
-            raise ValueError("this can be set in the configuration file only.")
+    origin = typing.get_origin(kind)
+    if origin is not None and (origin is not tuple or typing.get_args(kind)[0] is not str):
+        raise ValueError("this can be set in the configuration file only.")
+    if origin is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind is bool:
         if text.lower() not in ("true", "false"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kube2git.core.ports import Memory
     from kube2git.core.remap.catalogue import Catalogue
     from kube2git.core.remap.transforms import Transform
+    from kube2git.core.sealing import Identities, Opener, Sealing
 
 CONFIG_NAME = "kube2git.yaml"
 
@@ -62,11 +63,15 @@ def config_file(given: str | None, environ: Mapping[str, str]) -> Path | None:
     asked = given or environ.get("KUBE2GIT_CONFIG")
     if asked:
         return Path(asked).expanduser()
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for path in (Path(CONFIG_NAME), home / "kube2git" / CONFIG_NAME):
+    for path in (Path(CONFIG_NAME), config_home(environ) / CONFIG_NAME):
         if path.is_file():
             return path
     return None
+
+
+def config_home(environ: Mapping[str, str]) -> Path:
+    """Return the user's folder for configuration and keys."""
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kube2git"
 
 
 def now() -> datetime:
@@ -216,6 +221,71 @@ def inputs(settings: Settings) -> str:
     return wire.digest(given) if any(given) else ""
 
 
+def sealing(settings: Settings) -> Sealing:
+    """Return how Secrets are sealed; make the fingerprint key when there is none yet."""
+    from kube2git.adapters import keyfiles
+    from kube2git.core.sealing import Recipients, Sealing, fingerprints, seal_rules
+
+    chosen = settings.sealing
+    text = os.environ.get(chosen.fingerprint_key_variable) or None
+    # Without a recipient nothing is sealed, unless the repository's .sops.yaml names one; a key
+    # that is not needed does no harm.
+    if text is None:
+        path = _path(chosen.fingerprint_key_file) or config_home(os.environ) / "fingerprint.key"
+        if keyfiles.read(path) is None:
+            keyfiles.make(path, lambda: f"{fingerprints.new_key()}\n")
+        text = keyfiles.read(path) or ""
+    return Sealing(
+        rules=seal_rules(chosen.fields),
+        recipients=Recipients.parse(chosen.recipients) if chosen.recipients else None,
+        key=fingerprints.parse_key(text),
+        leaks=chosen.leaks,
+        allowed=chosen.allow,
+    )
+
+
+def identities(settings: Settings) -> Identities:
+    """Return the private keys at hand, which may be none; raise SealingKeyError."""
+    from kube2git.adapters import keyfiles
+    from kube2git.core.sealing import Identities
+
+    chosen = settings.sealing
+    named = [Path(name).expanduser() for name in chosen.identity_files]
+    texts = []
+    for path in named or [identity_file(os.environ)]:
+        text = keyfiles.read(path)
+        if text is None and named:
+            raise UsageError(f"the identity file {path} does not exist")
+        if text is not None:
+            texts.append(text)
+    if inline := os.environ.get(chosen.identity_variable):
+        texts.append(inline)
+    return Identities.parse(*texts)
+
+
+def opener(settings: Settings) -> Opener:
+    """Return what opens sealed files with the private keys at hand."""
+    from kube2git.core.sealing import Opener
+
+    return Opener(identities(settings))
+
+
+def identity_file(environ: Mapping[str, str]) -> Path:
+    """Return where the private key is kept unless the configuration says otherwise."""
+    return config_home(environ) / "age.key"
+
+
+def make_identity() -> tuple[Path, str, bool]:
+    """Make a private key unless there is one; return its file, its public key, and if it is new."""
+    from kube2git.adapters import keyfiles
+    from kube2git.core.sealing import Identities, new_identity
+
+    path = identity_file(os.environ)
+    is_new = keyfiles.make(path, lambda: new_identity(now())[0])
+    found = Identities.parse(keyfiles.read(path) or "")
+    return path, min(found.recipients), is_new
+
+
 def repository(settings: Settings) -> GitRepository:
     """Open the repository, cloning it when it is a URL; raise RepositoryNotFoundError."""
     from kube2git.adapters.gitrepo import Access, Author, GitRepository, is_remote
@@ -271,7 +341,7 @@ def create_repository(where: str, branch: str) -> bool:
     return True
 
 
-def new_config(where: str, branch: str, prefix: str) -> bytes:
+def new_config(where: str, branch: str, prefix: str, recipient: str) -> bytes:
     """Return a config file for a repository: the absolute path, so that it works anywhere."""
     from kube2git.core import yamlio
 
@@ -280,6 +350,7 @@ def new_config(where: str, branch: str, prefix: str) -> bytes:
     git = {key: text for key, text in (("branch", branch), ("prefix", prefix)) if text}
     if git:
         data["git"] = git
+    data["sealing"] = {"recipients": [recipient]}
     return yamlio.encode(data)
 
 

@@ -53,11 +53,17 @@ class Tool:
     def command(self, *args: str | Path) -> list[str]:
         return [str(KUBE2GIT), *map(str, args)]
 
-    def run(self, *args: str | Path, codes: tuple[int, ...] = (0,), timeout: float = 120) -> Answer:
+    def run(
+        self,
+        *args: str | Path,
+        codes: tuple[int, ...] = (0,),
+        environ: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> Answer:
         """Run one command; fail with all it said when its exit code is none of ``codes``."""
         done = subprocess.run(
             self.command(*args),
-            env=self.environ,
+            env={**self.environ, **(environ or {})},
             cwd=self.home,
             capture_output=True,
             text=True,

@@ -29,6 +29,8 @@ def command(**given: Any) -> int:
         lambda: wiring.cluster(settings),
         wiring.selection(settings),
         wiring.rules(settings),
+        lambda: wiring.identities(settings),
+        frozenset(wiring.sealing(settings).rules) if settings.sealing.recipients else frozenset(),
     )
     paint = output.paint()
     found = []

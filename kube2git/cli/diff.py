@@ -38,6 +38,7 @@ def command(
 
     settings = options.settings_from(given)
     repository = wiring.repository(settings)
+    opener = wiring.opener(settings)
     other = ""
     if words and not live and history.is_revision(repository, words[0]):
         other, words = words[0], words[1:]
@@ -54,6 +55,8 @@ def command(
                 names,
                 wiring.selection(settings),
                 rules,
+                wiring.sealing(settings),
+                opener,
             ):
                 if isinstance(event, Progress):
                     status.say(f"{event.phase} {event.kinds_done}/{event.kinds_total} kinds")
@@ -68,7 +71,7 @@ def command(
         chosen = wiring.selection(settings)
         diffs = [
             item
-            for item in history.diff(repository, revision, other or "HEAD", names)
+            for item in history.diff(repository, revision, other or "HEAD", names, opener)
             if history.is_selected(item, chosen)
         ]
     form = given["output"]

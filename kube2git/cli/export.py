@@ -70,6 +70,7 @@ def command(
             rules=rules,
             memory=wiring.memory(settings, repository),
             clock=wiring.now,
+            sealing=wiring.sealing(settings),
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event))

@@ -15,7 +15,7 @@ from kube2git.cli import output
 @click.option("--branch", default="main", show_default=True, metavar="NAME", help="")
 @click.option("--prefix", default="", metavar="DIR", help="Folder for this cluster.")
 def command(*, where: str, config: str, branch: str, prefix: str) -> int:
-    """Make a repository and a config file, and say what comes next.
+    """Make a repository, a config file and a recovery key, and say what comes next.
 
     PATH is where a new bare repository is made; an existing repository, or a URL, is only written
     into the config file. Nothing that exists is changed.
@@ -30,8 +30,13 @@ def command(*, where: str, config: str, branch: str, prefix: str) -> int:
     if file.exists():
         lines.append(f"The config file {file} exists and was left as it is.")
     else:
-        file.write_bytes(wiring.new_config(where, branch, prefix))
+        key, recipient, is_new = wiring.make_identity()
+        file.write_bytes(wiring.new_config(where, branch, prefix, recipient))
         lines.append(f"Wrote {file}.")
+        lines.append(
+            f"{'Made' if is_new else 'Secrets are sealed for'} the recovery key {key}: keep a copy "
+            "of it outside this machine; without it nobody opens the Secrets in the repository."
+        )
     lines.append("Next: kube2git check, then kube2git export.")
     output.answer(lines)
     return 0

@@ -28,9 +28,11 @@ def command(
     from kube2git.flows import history
     from kube2git.render import histories
 
-    repository = wiring.repository(options.settings_from(given))
+    settings = options.settings_from(given)
+    repository = wiring.repository(settings)
+    opener = wiring.opener(settings)
     names = options.object_names(words, (namespace,) if namespace else ())
-    entries = history.log(repository, rev or "HEAD", names, limit=max_count or 0)
+    entries = history.log(repository, rev or "HEAD", names, limit=max_count or 0, opener=opener)
     if given["output"] == "json":
         output.answer_json([histories.as_data(entry) for entry in entries])
         return 0

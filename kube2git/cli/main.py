@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "log": "Show the history of the cluster, or of one object.",
     "show": "Show an object as it is at a revision.",
     "explain": "Show what cleaning removes from a live object, and why.",
+    "seal": "Seal Secrets anew for other recipients.",
     "check": "Check config, cluster access, rights and Git access.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",

@@ -207,6 +207,13 @@ class Repo(Protocol):
         """Yield the bytes of blobs, in order."""
         ...
 
+    def file_above(self, commit: str, name: str) -> tuple[bytes, str] | None:
+        """Return the nearest file of a name in the prefix or a folder above it.
+
+        With it comes the path of the prefix as seen from the file's folder, "" when it is the same.
+        """
+        ...
+
     def blob_id(self, data: bytes) -> str:
         """Return the id that these bytes have, or would have, in this repository."""
         ...

@@ -36,6 +36,8 @@ class Kinds:
     left_out: dict[str, str]
     """kind_group -> the rule, or the reason, by which the whole kind is left out."""
     phases: tuple[tuple[ResourceType, ...], ...]
+    sealed: frozenset[str] = frozenset()
+    """kind_groups whose objects come before all others: their values must be known by then."""
 
     def request(self, selection: Selection) -> SweepRequest:
         return SweepRequest(
@@ -47,8 +49,17 @@ class Kinds:
         return wire.digest(sorted((kind, type.version) for kind, type in self.exported.items()))
 
 
-def choose_kinds(discovery: Discovery, selection: Selection, rules: RuleSet) -> Kinds:
-    """Decide which kinds are exported, and which are read only to know how to clean others."""
+def choose_kinds(
+    discovery: Discovery,
+    selection: Selection,
+    rules: RuleSet,
+    sealed: frozenset[str] = frozenset(),
+) -> Kinds:
+    """Decide which kinds are exported, and which are read only to know how to clean others.
+
+    ``sealed`` are the kind_groups that can be sealed; without Secret among them Secrets are left
+    out.
+    """
     exported: dict[str, ResourceType] = {}
     left_out: dict[str, str] = {}
     first: list[ResourceType] = []
@@ -61,18 +72,18 @@ def choose_kinds(discovery: Discovery, selection: Selection, rules: RuleSet) -> 
         )
         if wanted and (rule := rules.skipped_kind(kind)):
             left_out[kind] = rule.id
-        elif wanted and kind == SECRET:
+        elif wanted and kind == SECRET and SECRET not in sealed:
             left_out[kind] = NO_RECIPIENT
         elif wanted:
             exported[kind] = type
-        if kind in ContextBuilder.KINDS:
+        if kind in ContextBuilder.KINDS or (kind in exported and kind in sealed):
             first.append(type)
         elif kind in exported and not type.namespaced and selection.only_needed_cluster_objects:
             last.append(type)
         elif kind in exported:
             later.append(type)
     phases = tuple(tuple(phase) for phase in (first, later, last) if phase)
-    return Kinds(exported, left_out, phases)
+    return Kinds(exported, left_out, phases, sealed & exported.keys())
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,9 @@ def in_cleaning_order(
     Pages of kinds that are not exported are used for their facts and not passed on. After each
     SweepStarted everything begins again.
     """
-    asked = {type.kind_group for phase in kinds.phases for type in phase} & ContextBuilder.KINDS
+    asked = {type.kind_group for phase in kinds.phases for type in phase} & (
+        ContextBuilder.KINDS | kinds.sealed
+    )
     missing: set[str] = set()
     builder, waiting, is_ready = ContextBuilder(), list[PageRead](), False
     for event in events:
@@ -103,7 +116,7 @@ def in_cleaning_order(
             continue
         if isinstance(event, PageRead):
             kind = event.type.kind_group
-            if kind in missing:
+            if kind in ContextBuilder.KINDS and kind in missing:
                 for item in event.items:
                     builder.add(item.decode(event.type.api_version, event.type.kind))
             if kind in kinds.exported:
@@ -121,6 +134,6 @@ def in_cleaning_order(
                 Cleaner(rules, context),
                 wire.digest([rules.fingerprint(), context.fingerprint()]),
             )
-            yield from waiting
+            yield from sorted(waiting, key=lambda page: page.type.kind_group not in kinds.sealed)
             waiting = []
         yield event

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kube2git.core import fielddiff
 from kube2git.core.fielddiff import FieldChange
 from kube2git.core.message import Change, ObjectChange
 from kube2git.core.objects import ObjectRef, ref_of
 from kube2git.core.ports import Commit, KindRead, Synced
+from kube2git.core.sealing import Opener, hidden_in
 from kube2git.core.wire import Json
 
 INCOMPLETE = 3
@@ -83,17 +84,34 @@ class ObjectDiff:
     """Field by field, values of Secrets masked; empty when the object was added or removed."""
     old: Json | None
     new: Json | None
+    hidden: fielddiff.Masked | None = field(default=None, compare=False, repr=False)
+    """Tells which values of ``old`` and ``new`` must not be shown."""
 
     @classmethod
-    def between(cls, old: Json | None, new: Json | None) -> ObjectDiff:
-        """Compare two states of one object, of which one may be missing."""
+    def between(
+        cls, old: Json | None, new: Json | None, opener: Opener | None = None
+    ) -> ObjectDiff:
+        """Compare two states of one object, of which one may be missing.
+
+        What is sealed is opened where ``opener`` can; values that are or were sealed are masked.
+        """
         body = new if new is not None else old
         if body is None:
             raise ValueError("one of the two states must exist")
         ref = ref_of(body)
+        sealed, secret = hidden_in(old, new), fielddiff.secret_values(body)
+        opened = opener or Opener()
+
+        def hidden(path: fielddiff.Path) -> bool:
+            return secret(path) or sealed(path)
+
+        old = None if old is None else opened.open(old)
+        new = None if new is None else opened.open(new)
         if old is None or new is None:
-            return cls(Change.ADDED if old is None else Change.REMOVED, ref, (), old, new)
-        return cls(Change.CHANGED, ref, tuple(fielddiff.changes(old, new)), old, new)
+            change = Change.ADDED if old is None else Change.REMOVED
+            return cls(change, ref, (), old, new, hidden)
+        fields = tuple(fielddiff.changes(old, new, masked=hidden))
+        return cls(Change.CHANGED, ref, fields, old, new, hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.ports import Cluster, KindRead, KindStatus, Repo
-from kube2git.core.reading import choose_kinds
+from kube2git.core.reading import SECRET, choose_kinds
+from kube2git.core.sealing import Identities, SealingError, is_sealed, unseal
 from kube2git.core.selection import Selection
 from kube2git.errors import Kube2gitError
 
@@ -27,10 +29,13 @@ def check(
     connect: Callable[[], Cluster],
     selection: Selection,
     rules: RuleSet,
+    find_identities: Callable[[], Identities],
+    sealed: frozenset[str],
 ) -> Iterator[Finding]:
     """Yield what was found, check by check; a failed one does not stop those after it."""
     yield from _repository(open_repo)
-    yield from _cluster(connect, selection, rules)
+    yield from _recovery(open_repo, find_identities)
+    yield from _cluster(connect, selection, rules, sealed)
 
 
 def _repository(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
@@ -53,8 +58,54 @@ def _repository(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
         yield Finding("remote", True, "There is none; commits stay in the local repository.")
 
 
+def _recovery(
+    open_repo: Callable[[], Repo], find_identities: Callable[[], Identities]
+) -> Iterator[Finding]:
+    """Prove that what is sealed in the newest commit can be opened with the key at hand."""
+    try:
+        identities = find_identities()
+        repo = open_repo()
+        tip = repo.tip()
+        tree = repo.tree(tip) if tip else {}
+    except Kube2gitError as error:
+        yield Finding("recovery key", False, str(error), error.hint)
+        return
+    paths = [path for path in tree if layout.place_of(path)]
+    sealed, failures = 0, list[Kube2gitError]()
+    for path, data in zip(paths, repo.read(tree[path] for path in paths), strict=True):
+        # Most files are not sealed, and to decode them all would take long.
+        if b"\nsops:" not in data:
+            continue
+        body = yamlio.decode(data, source=path)
+        if not is_sealed(body):
+            continue
+        sealed += 1
+        try:
+            if len(identities):
+                unseal(body, identities)
+        except SealingError as error:
+            failures.append(error)
+    if not sealed:
+        return
+    if not len(identities):
+        yield Finding(
+            "recovery key",
+            True,
+            f"None is at hand here, so that it was not tried on the {sealed} sealed files.",
+            "Run this once where the recovery key is kept.",
+        )
+    elif failures:
+        message = f"It opens {sealed - len(failures)} of {sealed} sealed files. {failures[0]}"
+        yield Finding("recovery key", False, message, failures[0].hint)
+    else:
+        yield Finding("recovery key", True, f"It works: {sealed} of {sealed} sealed files open.")
+
+
 def _cluster(
-    connect: Callable[[], Cluster], selection: Selection, rules: RuleSet
+    connect: Callable[[], Cluster],
+    selection: Selection,
+    rules: RuleSet,
+    sealed: frozenset[str],
 ) -> Iterator[Finding]:
     try:
         cluster = connect()
@@ -68,8 +119,15 @@ def _cluster(
     )
     for group, why in sorted(discovery.failed.items()):
         yield Finding(f"API group {group}", False, why)
-    kinds = choose_kinds(discovery, selection, rules)
+    kinds = choose_kinds(discovery, selection, rules, sealed)
     listed = 0
+    if SECRET in kinds.left_out:
+        yield Finding(
+            "secrets",
+            True,
+            "They are left out, because no recipient is configured.",
+            "Set sealing.recipients; `kube2git init` makes a key.",
+        )
     for event in cluster.sweep(kinds.request(selection)):
         if isinstance(event, KindRead) and event.type.kind_group in kinds.exported:
             if event.status is KindStatus.LISTED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import RuleSet
@@ -18,8 +19,11 @@ from kube2git.core.ports import (
 )
 from kube2git.core.reading import CleanerReady, choose_kinds, in_cleaning_order
 from kube2git.core.report import ObjectDiff, Progress
+from kube2git.core.sealing import Opener, Sealer, Sealing, Seals
 from kube2git.core.selection import ObjectName, Selection, names_in_repository
 from kube2git.core.wire import Json
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,13 @@ def compare_live(
     names: Sequence[ObjectName],
     selection: Selection,
     rules: RuleSet,
+    sealing: Sealing | None = None,
+    opener: Opener | None = None,
 ) -> Iterator[Progress | LiveComparison]:
     """Compare a revision with the live cluster; yield progress, and the comparison last.
+
+    Sealed objects are opened by ``opener``; what it cannot open is the same if the fingerprint
+    that was noted when it was sealed says so.
 
     An object of a kind that the cluster could not list is never reported as removed.
     """
@@ -51,7 +60,9 @@ def compare_live(
     tree = repo.tree(commit)
     yield Progress("discovering")
     discovery = cluster.discover()
-    kinds = choose_kinds(discovery, selection, rules)
+    sealer = _sealer(repo, commit, tree, sealing)
+    sealed = frozenset(sealing.rules) if sealing and layout.SEALS in tree else frozenset()
+    kinds = choose_kinds(discovery, selection, rules, sealed)
     results: dict[str, KindRead] = {}
     present: set[str] = set()
     live: dict[str, Json] = {}
@@ -77,6 +88,9 @@ def compare_live(
                     continue
                 path = layout.path_of(ref)
                 present.add(path)
+                rule = sealer.rule_for(body) if sealer else None
+                if sealer and rule and sealer.is_unchanged(path, body, rule) and path in tree:
+                    continue
                 if tree.get(path) != repo.blob_id(yamlio.encode(body)):
                     live[path] = body
         elif isinstance(event, KindRead):
@@ -87,7 +101,7 @@ def compare_live(
         for path in tree
         if path not in present and _was_listed(path, results, discovery, selection)
     ]
-    diffs = list(_diffs(repo, tree, live, missing, names, selection))
+    diffs = list(_diffs(repo, tree, live, missing, names, selection, opener))
     diffs.sort(key=lambda item: (item.ref.namespace, item.ref))
     incomplete = tuple(
         result
@@ -95,6 +109,19 @@ def compare_live(
         if kind in kinds.exported and result.status is not KindStatus.LISTED
     )
     yield LiveComparison(commit, at, tuple(diffs), incomplete)
+
+
+def _sealer(
+    repo: Repo, commit: str, tree: dict[str, str], sealing: Sealing | None
+) -> Sealer | None:
+    """Return what recognises unchanged sealed objects; None when nothing is sealed there."""
+    if sealing is None or layout.SEALS not in tree:
+        return None
+    (data,) = repo.read([tree[layout.SEALS]])
+    seals = Seals.parse(yamlio.decode(data, source=layout.SEALS))
+    rules = repo.file_above(commit, ".sops.yaml")
+    # Nothing is sealed here, so the time does not matter.
+    return Sealer.of_commit(sealing, seals, rules, _NEVER)
 
 
 def _was_listed(
@@ -121,13 +148,15 @@ def _diffs(
     missing: Sequence[str],
     names: Sequence[ObjectName],
     selection: Selection,
+    opener: Opener | None,
 ) -> Iterator[ObjectDiff]:
     known = [path for path in live if path in tree]
     for path, data in zip(known, repo.read(tree[path] for path in known), strict=True):
         old = yamlio.decode(data, source=path)
-        # A hand-edited file may say the same in other bytes.
-        if old != live[path]:
-            yield ObjectDiff.between(old, live[path])
+        diff = ObjectDiff.between(old, live[path], opener)
+        # A hand-edited or sealed file may say the same in other bytes.
+        if diff.fields:
+            yield diff
     for path, body in live.items():
         if path not in tree:
             yield ObjectDiff.between(None, body)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 from kube2git import __version__
-from kube2git.core import layout, message, wire, yamlio
+from kube2git.core import fielddiff, layout, message, wire, yamlio
 from kube2git.core.cleaning import RuleSet, manager_of
 from kube2git.core.coverage import FORMAT_VERSION, Coverage, Listing
-from kube2git.core.fielddiff import changed_paths, dotted
+from kube2git.core.filing import Filing
 from kube2git.core.message import Change, ObjectChange
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, ref_of
 from kube2git.core.ports import (
@@ -36,6 +36,14 @@ from kube2git.core.ports import (
 from kube2git.core.reading import SECRET, CleanerReady, Kinds, choose_kinds, in_cleaning_order
 from kube2git.core.remap.closure import needed_by
 from kube2git.core.report import ExportReport, Progress, Withheld
+from kube2git.core.sealing import (
+    MalformedSealError,
+    Opener,
+    Sealer,
+    Sealing,
+    Seals,
+    is_sealed,
+)
 from kube2git.core.seen import Seen
 from kube2git.core.selection import Selection
 from kube2git.core.wire import Json, RawObject
@@ -95,14 +103,17 @@ def export(
     rules: RuleSet,
     memory: Memory,
     clock: Clock,
+    sealing: Sealing | None = None,
 ) -> Iterator[Progress | ExportReport]:
     """Export once; yield progress, and the report last.
+
+    Without ``sealing``, or without a recipient in it, Secrets are left out.
 
     Raises RefusedError (a guard), and the errors of the ports. An unreachable remote does not
     raise: the commit stays local and ``ExportReport.push_error`` says so.
     """
     with repo.lock():
-        yield from _Export(cluster, repo, request, rules, memory, clock).run()
+        yield from _Export(cluster, repo, request, rules, memory, clock, sealing).run()
 
 
 class _Export:
@@ -114,6 +125,7 @@ class _Export:
         rules: RuleSet,
         memory: Memory,
         clock: Clock,
+        sealing: Sealing | None,
     ) -> None:
         self.cluster, self.repo, self.request = cluster, repo, request
         self.rules, self.memory = rules, memory
@@ -122,6 +134,7 @@ class _Export:
         self.selection = request.selection
         self.got = _Collected()
         self.seconds: dict[str, float] = {}
+        self.sealing = sealing
         self.warnings: list[str] = []
         self.push_error = ""
 
@@ -139,10 +152,13 @@ class _Export:
         identity = self.cluster.identity()
         self._guard_identity(identity)
         discovery = self.cluster.discover()
-        kinds = choose_kinds(discovery, self.selection, self.rules)
+        self.sealer = self._make_sealer()
+        sealed = frozenset(self.sealing.rules) if self.sealing and self.sealer else frozenset()
+        kinds = choose_kinds(discovery, self.selection, self.rules, sealed)
         if SECRET in kinds.left_out:
             self.warnings.append(
-                "Secrets are left out, because no recipient is configured to seal their values."
+                "Secrets are left out, because no recipient is configured to seal their values. "
+                "Set sealing.recipients to an age public key; `kube2git init` makes one."
             )
         self._lap("discovery", lap)
 
@@ -230,6 +246,27 @@ class _Export:
             )
         return Coverage.from_data(self._read_file(layout.COVERAGE))
 
+    def _make_sealer(self) -> Sealer | None:
+        """Return what seals this run's objects; None when there is nobody to seal for."""
+        if self.sealing is None:
+            return None
+        before = Seals()
+        try:
+            data = self._read_file(layout.SEALS)
+            before = Seals.parse(data) if isinstance(data, dict) else before
+        except (MalformedSealError, yamlio.YamlError):
+            self.warnings.append("The file seals.yaml cannot be read; all is sealed again once.")
+        rules = self.repo.file_above(self.base, ".sops.yaml") if self.base else None
+        sealer = Sealer.of_commit(self.sealing, before, rules, self.started)
+        if not sealer.can_seal:
+            return None
+        if sealer.is_first_with_key:
+            self.warnings.append(
+                "The fingerprint key is another one than at the last export, so that every "
+                "Secret is sealed again once, changed or not."
+            )
+        return sealer
+
     def _guard_identity(self, identity: ClusterIdentity) -> None:
         known = self.before.cluster
         if known and identity.uid and known != identity.uid and not self.request.adopt:
@@ -249,6 +286,7 @@ class _Export:
         for event in in_cleaning_order(events, kinds, self.rules):
             if isinstance(event, SweepStarted):
                 self.got = _Collected(revision=event.revision)
+                self.filing = Filing(self.tree, self.repo.blob_id, self.sealer)
             elif isinstance(event, CleanerReady):
                 self.cleaner = event.cleaner
                 self.fingerprint = wire.digest(
@@ -258,11 +296,12 @@ class _Export:
                         identity.server_version,
                         kinds.fingerprint(),
                         event.fingerprint,
+                        self.sealer.fingerprint() if self.sealer else "",
                     ]
                 )
                 self.known = Seen.decode(remembered, self.fingerprint)
             elif isinstance(event, PageRead):
-                self._take(event)
+                self._take(event, is_sealed=event.type.kind_group in kinds.sealed)
             elif isinstance(event, KindRead):
                 self.got.results[event.type.kind_group] = event
                 done = sum(kind in kinds.exported for kind in self.got.results)
@@ -271,7 +310,7 @@ class _Export:
                 self.got.finished = event
         self._take_needed()
 
-    def _take(self, page: PageRead) -> None:
+    def _take(self, page: PageRead, *, is_sealed: bool) -> None:
         type, got = page.type, self.got
         collects = self.selection.only_needed_cluster_objects
         filters = type.namespaced and not self.selection.namespaces.is_everything
@@ -279,7 +318,7 @@ class _Export:
             meta = item.meta
             if filters and not self.selection.wants_namespace(meta.namespace):
                 continue
-            if not collects and self._is_remembered(type, item):
+            if not collects and self._is_remembered(type, item, is_sealed=is_sealed):
                 continue
             raw = item.decode(type.api_version, type.kind)
             cleaned = self.cleaner.clean(raw)
@@ -295,7 +334,7 @@ class _Export:
                 got.namespaced.append(Manifest.of(cleaned.body))
             self._write(cleaned.body, raw, item)
 
-    def _is_remembered(self, type: ResourceType, item: RawObject) -> bool:
+    def _is_remembered(self, type: ResourceType, item: RawObject, *, is_sealed: bool) -> bool:
         """Take an object at its remembered outcome, if it stands so in the repository."""
         meta, got = item.meta, self.got
         entry = self.known.get(meta.uid)
@@ -308,6 +347,8 @@ class _Export:
             path = layout.path_of(type.ref(meta.namespace, meta.name))
             if self.tree.get(path) != outcome:
                 return False
+            if is_sealed and not self.filing.keep(path, type, item):
+                return False
             got.paths[path] = outcome
             got.objects += 1
         got.seen[meta.uid] = entry
@@ -315,20 +356,24 @@ class _Export:
 
     def _write(self, clean: Json, raw: Json, item: RawObject) -> None:
         got = self.got
-        path = layout.path_of(ref_of(clean))
-        data = yamlio.encode(clean)
-        blob = self.repo.blob_id(data)
+        ref = ref_of(clean)
+        path = layout.path_of(ref)
+        filed = self.filing.file(ref, path, clean)
+        if filed.withheld:
+            got.withheld.append(Withheld(str(ref), filed.withheld))
+        if filed.blob is None:
+            return
         got.objects += 1
-        if self.tree.get(path) != blob:
-            self._store(data)
-            got.differing[path] = ref_of(clean)
+        got.paths[path] = filed.blob
+        if filed.data is not None:
+            self._store(filed.data)
+            got.differing[path] = ref
             if len(got.bodies) < MAX_BODIES and path in self.tree:
                 got.bodies[path] = (clean, raw)
-        got.paths[path] = blob
         if raw["metadata"].get("deletionTimestamp"):
-            got.terminating.append(ref_of(clean))
-        elif item.meta.uid:
-            got.seen[item.meta.uid] = (item.meta.resource_version, blob)
+            got.terminating.append(ref)
+        elif item.meta.uid and not filed.withheld:
+            got.seen[item.meta.uid] = (item.meta.resource_version, filed.blob)
 
     def _take_needed(self) -> None:
         """Write the cluster-scoped objects that the selected namespaces need."""
@@ -353,11 +398,12 @@ class _Export:
         """Return the changes of the tree: path -> blob id, or None to remove."""
         got = self.got
         updates: dict[str, str | None] = {path: got.paths[path] for path in got.differing}
-        updates.update(dict.fromkeys(self._removed()))
-        for path, content in (
-            (layout.FORMAT, {"version": FORMAT_VERSION}),
-            (layout.COVERAGE, coverage.to_data()),
-        ):
+        removed = self._removed()
+        updates.update(dict.fromkeys(removed))
+        files = {layout.FORMAT: {"version": FORMAT_VERSION}, layout.COVERAGE: coverage.to_data()}
+        if self.sealer:
+            files[layout.SEALS] = self.sealer.seals(frozenset(removed)).render()
+        for path, content in files.items():
             data = yamlio.encode(content)
             blob = self.repo.blob_id(data)
             if self.tree.get(path) != blob:
@@ -410,11 +456,10 @@ class _Export:
                 yield change
                 continue
             clean, raw = bodies
-            fields = changed_paths(old, clean)
-            managers = {manager for field in fields if (manager := manager_of(raw, field))}
-            yield replace(
-                change, fields=tuple(map(dotted, fields)), managers=tuple(sorted(managers))
-            )
+            fields = list(_changed_fields(old, clean))
+            managers = {manager for field, _ in fields if (manager := manager_of(raw, field))}
+            names = dict.fromkeys(name for _, name in fields)
+            yield replace(change, fields=tuple(names), managers=tuple(sorted(managers)))
 
     def _guard_removal(self, changes: Sequence[ObjectChange]) -> None:
         removed = sum(change.change is Change.REMOVED for change in changes)
@@ -473,9 +518,21 @@ class _Export:
             incomplete=self.listing.incomplete(),
             missing_groups=dict(self.listing.discovery.failed),
             withheld=tuple(got.withheld),
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *self.filing.warnings),
             synced=synced,
             push_error=self.push_error,
             seconds=dict(self.seconds),
             dry_run=self.request.dry_run,
         )
+
+
+def _changed_fields(old: Json, clean: Json) -> Iterator[tuple[fielddiff.Path, str]]:
+    """Yield the path of each field that changed, and how the commit message names it.
+
+    Which of the sealed values changed cannot be told without a private key, so that they are
+    named by what holds them.
+    """
+    for change in fielddiff.changes(Opener().open(old), clean):
+        is_cipher = isinstance(change.old, str) and is_sealed(old) and change.kind == "changed"
+        hides = is_cipher and len(change.path) > 1
+        yield change.path, fielddiff.dotted(change.path[:-1] if hides else change.path)

@@ -10,6 +10,7 @@ from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef, ref_of
 from kube2git.core.ports import Commit, PathChange, Repo
 from kube2git.core.report import LogEntry, ObjectDiff
+from kube2git.core.sealing import Opener
 from kube2git.core.selection import (
     ClusterScoped,
     ObjectName,
@@ -20,14 +21,26 @@ from kube2git.core.wire import Json
 from kube2git.errors import RepositoryNotFoundError
 
 
-def diff(repo: Repo, old: str, new: str, names: Sequence[ObjectName] = ()) -> Iterator[ObjectDiff]:
+def diff(
+    repo: Repo,
+    old: str,
+    new: str,
+    names: Sequence[ObjectName] = (),
+    opener: Opener | None = None,
+) -> Iterator[ObjectDiff]:
     """Yield what differs between two revisions, object by object, in a stable order."""
     changed = repo.changes(repo.resolve(old), repo.resolve(new))
-    yield from _object_diffs(repo, [item for item in changed if is_named(item.path, names)])
+    wanted = [item for item in changed if is_named(item.path, names)]
+    yield from _object_diffs(repo, wanted, opener)
 
 
 def log(
-    repo: Repo, revision: str, names: Sequence[ObjectName] = (), *, limit: int = 0
+    repo: Repo,
+    revision: str,
+    names: Sequence[ObjectName] = (),
+    *,
+    limit: int = 0,
+    opener: Opener | None = None,
 ) -> Iterator[LogEntry]:
     """Yield commits, newest first, with what each changed; of the objects named, if any.
 
@@ -44,7 +57,9 @@ def log(
             for item in repo.changes(parent, commit.id)
             if (item.path in wanted if names else layout.place_of(item.path))
         ]
-        diffs = tuple(_object_diffs(repo, changed)) if names else tuple(_named(repo, changed))
+        diffs = (
+            tuple(_object_diffs(repo, changed, opener)) if names else tuple(_named(repo, changed))
+        )
         yield LogEntry(commit, diffs, {item.ref: _managers(commit, item.ref) for item in diffs})
         if number == limit:
             return
@@ -145,14 +160,19 @@ def _paths_ever(repo: Repo, tip: str, name: ObjectName) -> list[str]:
     return sorted(set(paths))
 
 
-def _object_diffs(repo: Repo, changed: Sequence[PathChange]) -> Iterator[ObjectDiff]:
+def _object_diffs(
+    repo: Repo, changed: Sequence[PathChange], opener: Opener | None
+) -> Iterator[ObjectDiff]:
     found = []
     old = repo.read(item.old for item in changed if item.old)
     new = repo.read(item.new for item in changed if item.new)
     for item in changed:
         before = yamlio.decode(next(old), source=item.path) if item.old else None
         after = yamlio.decode(next(new), source=item.path) if item.new else None
-        found.append(ObjectDiff.between(before, after))
+        diff = ObjectDiff.between(before, after, opener)
+        # A Secret that was only sealed anew says the same.
+        if diff.change is not Change.CHANGED or diff.fields:
+            found.append(diff)
     yield from sorted(found, key=lambda item: (item.ref.namespace, item.ref))
 
 

@@ -70,7 +70,7 @@ def _is_simple(text: str) -> bool:
 def as_unified(diffs: Iterable[ObjectDiff], paint: Paint) -> Iterator[str]:
     """Yield a unified diff of the YAML, values of Secrets masked."""
     for diff in diffs:
-        old, new = fielddiff.masked_pair(diff.old, diff.new)
+        old, new = fielddiff.masked_pair(diff.old, diff.new, masked=diff.hidden)
         lines = difflib.unified_diff(
             _lines(old),
             _lines(new),

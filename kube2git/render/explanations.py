@@ -13,7 +13,7 @@ from kube2git.render.style import Paint
 
 
 def as_table(ref: ObjectRef, found: Explanation, paint: Paint, *, is_full: bool) -> Iterator[str]:
-    """Yield the verdict, then each field with its rule; ``is_full``: what is kept on purpose too."""
+    """Yield the verdict, then each field with its rule; ``is_full``: with what is kept."""
     yield paint(str(ref), "bold")
     if found.left_out is not None:
         yield f"  left out as a whole by rule {found.left_out.id}: {found.left_out.reason}"

@@ -219,6 +219,17 @@ class RepoConformance:
         expected = [name.removeprefix("f").encode() for name in tree]
         assert pairs == list(zip(expected[:300], expected[:-301:-1], strict=True))
 
+    def test_a_reader_may_be_left_early(self, world: World) -> None:
+        repo = world.open()
+        id = commit(repo, {f"f{n}": f"{n}".encode() for n in range(9)})
+        blobs = list(repo.tree(id).values())
+        expected = [f"{n}".encode() for n in range(9)]
+        for taken in range(9):
+            reader = repo.read(blobs)
+            assert [next(reader) for _ in range(taken)] == expected[:taken]
+            del reader
+            assert list(repo.read(blobs)) == expected
+
     # ── Prefix ───────────────────────────────────────────────────────────────────────────────
 
     def test_a_prefix_is_a_world_of_its_own(self, world: World) -> None:
@@ -289,6 +300,7 @@ class RepoConformance:
         assert repo.removed_paths("HEAD", "y") == ["y"]
         assert repo.removed_paths("HEAD", "deep") == []
         assert repo.removed_paths("HEAD", "never*") == []
+        assert whole.removed_paths("HEAD", "other") == []
         assert "other/x.yaml" in whole.removed_paths("HEAD", "*.yaml")
 
     def test_log_can_be_left_early(self, world: World) -> None:
@@ -453,3 +465,17 @@ class RepoConformance:
         commit(repo, {"a": b"1"})
         assert repo.check_push()
         assert world.remote_files() == {}
+
+    def test_the_nearest_file_above_is_found(self, world: World) -> None:
+        world.commit_elsewhere({"rules": b"top", "a/b/rules": b"near", "a/b/c/x": b"1"})
+        for prefix, expected in (
+            ("", (b"top", "")),
+            ("a", (b"top", "a")),
+            ("a/b", (b"near", "")),
+            ("a/b/c", (b"near", "c")),
+        ):
+            repo = world.open(prefix)
+            repo.fetch()
+            tip = repo.resolve("HEAD")
+            assert repo.file_above(tip, "rules") == expected
+            assert repo.file_above(tip, "none") is None

@@ -186,6 +186,14 @@ class FakeRepo:
                 raise RepositoryNotFoundError(f"The object {id} is not in the repository.")
             yield self.store.blobs[id]
 
+    def file_above(self, commit: str, name: str) -> tuple[bytes, str] | None:
+        parts = self.prefix.split("/") if self.prefix else []
+        for depth in range(len(parts), -1, -1):
+            id = self.store.files[commit].get("/".join([*parts[:depth], name]))
+            if id is not None:
+                return self.store.blobs[id], "/".join(parts[depth:])
+        return None
+
     def blob_id(self, data: bytes) -> str:
         return blob_id(data)
 

@@ -37,14 +37,11 @@ class FastImport:
         except BaseException:
             scratch.remove(self._home)
             raise
-        self._sent: set[str] = set()
         self._commits = 0
 
-    def blob(self, id: str, data: bytes) -> None:
-        """Store a file's bytes whose id is known."""
-        if id not in self._sent:
-            self._sent.add(id)
-            self._write(b"blob\ndata %d\n" % len(data), data, b"\n")
+    def blob(self, data: bytes) -> None:
+        """Store a file's bytes; they come out under their usual id."""
+        self._write(b"blob\ndata %d\n" % len(data), data, b"\n")
 
     def commit(
         self,

@@ -9,12 +9,10 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import datetime
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -25,14 +23,14 @@ from kube2git.adapters.gitrepo import (
     rebuilding,
     revisions,
     trees,
+    writing,
 )
 from kube2git.adapters.gitrepo.access import Access
 from kube2git.adapters.gitrepo.exchange import KEPT, Remote
-from kube2git.adapters.gitrepo.fastimport import FastImport
 from kube2git.adapters.gitrepo.identity import Author
 from kube2git.adapters.gitrepo.objects import ObjectReader
 from kube2git.adapters.gitrepo.opening import Opened
-from kube2git.adapters.gitrepo.trees import Entry
+from kube2git.adapters.gitrepo.writing import Writer
 from kube2git.core.ports import Commit, CommitWriter, PathChange, Synced
 from kube2git.errors import (
     Kube2gitError,
@@ -180,6 +178,15 @@ class GitRepository:
                 raise _missing("object", id)
             yield stored.data
 
+    def file_above(self, commit: str, name: str) -> tuple[bytes, str] | None:
+        """Return the nearest file of a name in the prefix or above it, and the way down from it."""
+        parts = self._prefix.split("/") if self._prefix else []
+        for depth in range(len(parts), -1, -1):
+            stored = self._reader.get(f"{commit}:{'/'.join([*parts[:depth], name])}")
+            if stored is not None and stored.kind == "blob":
+                return stored.data, "/".join(parts[depth:])
+        return None
+
     def blob_id(self, data: bytes) -> str:
         """Return the id that these bytes have, or would have, in this repository."""
         return objects.object_id("blob", data, self._place.object_format)
@@ -243,48 +250,12 @@ class GitRepository:
     def writer(self, parent: str | None) -> Iterator[CommitWriter]:
         """Begin a commit on top of ``parent``; leaving without ``commit`` leaves no trace."""
         with self.lock():
-            writer = _Writer(
-                lambda: FastImport(self._git, self._place),
-                self._place.object_format,
-                partial(self._finish, parent),
-            )
+            place, move = self._place, self._branch.move
+            writer = Writer(self._git, place, self._author, self._prefix, parent, move)
             try:
                 yield writer
             finally:
                 writer.discard()
-
-    def _finish(
-        self,
-        parent: str | None,
-        importer: FastImport,
-        message: str,
-        when: datetime,
-        changes: Mapping[str, str | None],
-    ) -> str:
-        entries: dict[str, Entry | None] = {}
-        for path, id in changes.items():
-            if not _is_path(path):
-                raise ValueError(f"not a path inside a repository: {path!r}")
-            entries[self._full(path)] = (trees.FILE, id) if id else None
-        text = message.replace("\0", "").strip("\n") + "\n"
-        person = self._author.at(when)
-        importer.commit(parent, person, person, text.encode("utf-8", "backslashreplace"), entries)
-        new = importer.finish()
-        self._advance(parent, new, entries.keys(), text.partition("\n")[0])
-        return new
-
-    def _advance(self, parent: str | None, new: str, paths: Collection[str], subject: str) -> None:
-        """Move the branch to a commit that may change nothing but ``paths``."""
-        if parent is not None:
-            changed = trees.compare(self._git, parent, new)
-            lost = sorted(path for path in changed if path not in paths)
-            if lost:
-                raise RefusedError(
-                    f"{lost[0]} stands where this run has to write a file or folder, and would"
-                    " be lost. Nothing was committed.",
-                    hint="Move it elsewhere, or choose another prefix.",
-                )
-        self._branch.move(parent, new, subject)
 
     # ── The remote ───────────────────────────────────────────────────────────────────────────
 
@@ -392,54 +363,15 @@ class GitRepository:
         return stored.id
 
 
-class _Writer:
-    """One commit in the making; git starts with the first file."""
-
-    def __init__(
-        self,
-        begin: Callable[[], FastImport],
-        object_format: str,
-        finish: Callable[[FastImport, str, datetime, Mapping[str, str | None]], str],
-    ) -> None:
-        self._begin = begin
-        self._object_format = object_format
-        self._finish = finish
-        self._importer: FastImport | None = None
-
-    def add(self, data: bytes) -> str:
-        """Store a file's bytes; return their blob id."""
-        id = objects.object_id("blob", data, self._object_format)
-        self._started().blob(id, data)
-        return id
-
-    def commit(self, message: str, when: datetime, changes: Mapping[str, str | None]) -> str:
-        """Commit ``changes`` (path -> blob id, None removes) and move the branch; return the id."""
-        return self._finish(self._started(), message, when, changes)
-
-    def discard(self) -> None:
-        if self._importer:
-            self._importer.discard()
-
-    def _started(self) -> FastImport:
-        if self._importer is None:
-            self._importer = self._begin()
-        return self._importer
-
-
 def _as_prefix(prefix: str) -> str:
     """Return a prefix without slashes around it; raise UsageError when it is no folder's name."""
     cleaned = prefix.strip("/")
-    if cleaned and not _is_path(cleaned):
+    if cleaned and not writing.is_path(cleaned):
         raise UsageError(
             f"The prefix {prefix!r} does not name a folder inside a repository.",
             hint="Write it like clusters/prod.",
         )
     return cleaned
-
-
-def _is_path(path: str) -> bool:
-    parts = path.split("/")
-    return "\0" not in path and not any(part.lower() in {"", ".", "..", ".git"} for part in parts)
 
 
 def _missing(what: str, id: str) -> RepositoryNotFoundError:

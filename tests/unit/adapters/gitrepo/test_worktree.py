@@ -196,6 +196,22 @@ def test_a_touched_file_is_no_change(checkout: Checkout, repo: GitRepository) ->
     assert checkout.status() == ""
 
 
+def test_a_change_in_the_moment_of_the_last_commit_is_seen(
+    checkout: Checkout, repo: GitRepository
+) -> None:
+    # Same size, same time as the index: only that tells git to look inside.
+    checkout.git("config", "core.checkStat", "minimal")
+    checkout.git("config", "core.trustctime", "false")
+    file, index = checkout.root / "a.yaml", checkout.root / ".git/index"
+    moment = file.stat().st_mtime_ns
+    file.write_text("x0\n")
+    for path in (file, index):
+        os.utime(path, ns=(moment, moment))
+    with pytest.raises(RefusedError, match=r"a\.yaml"):
+        commit(repo, {"a.yaml": "a1\n"})
+    assert checkout.files()["a.yaml"] == "x0\n"
+
+
 def test_line_endings_are_the_owners(checkout: Checkout, repo: GitRepository) -> None:
     checkout.git("config", "core.autocrlf", "true")
     commit(repo, {"a.yaml": "a1\n"})
@@ -283,11 +299,9 @@ with GitRepository.open(sys.argv[1]) as repo, repo.writer(repo.tip()) as writer:
 """
 
 
-@pytest.fixture
-def cut_off(checkout: Checkout, tmp_path: Path) -> Checkout:
-    """A work tree whose run was killed while it was being checked out, about half-way."""
-    started = tmp_path / "started"
-    checkout.git("config", "filter.slow.smudge", f"touch {started}; sleep 30")
+def start_slow_run(checkout: Checkout, started: Path, seconds: float) -> subprocess.Popen[bytes]:
+    """Start a run, and return when git is about half-way through the files, at a slow one."""
+    checkout.git("config", "filter.slow.smudge", f"touch {started}; sleep {seconds}; cat")
     checkout.write(".gitattributes", "f5 filter=slow\n")
     checkout.git("add", ".gitattributes")
     checkout.git("commit", "--quiet", "-m", "slow f5")
@@ -295,6 +309,13 @@ def cut_off(checkout: Checkout, tmp_path: Path) -> Checkout:
     while not started.exists():
         assert run.poll() is None
         time.sleep(0.01)
+    return run
+
+
+@pytest.fixture
+def cut_off(checkout: Checkout, tmp_path: Path) -> Checkout:
+    """A work tree whose run was killed while it was being checked out, about half-way."""
+    run = start_slow_run(checkout, tmp_path / "started", 30)
     os.killpg(run.pid, SIGKILL)
     run.wait()
     checkout.git("config", "--unset", "filter.slow.smudge")
@@ -303,6 +324,21 @@ def cut_off(checkout: Checkout, tmp_path: Path) -> Checkout:
     assert "f6" not in checkout.files()
     assert (checkout.root / ".git/index.lock").exists()
     return checkout
+
+
+def test_a_git_that_outlives_its_run_is_waited_for(checkout: Checkout, tmp_path: Path) -> None:
+    run = start_slow_run(checkout, tmp_path / "started", 2)
+    run.kill()
+    run.wait()
+    with (
+        GitRepository.open(str(checkout.root), lock_timeout=0) as repo,
+        pytest.raises(RepositoryLockedError),
+        repo.lock(),
+    ):
+        pass
+    with GitRepository.open(str(checkout.root), lock_timeout=60) as repo, repo.lock():
+        assert checkout.files() == contents(repo)
+    assert checkout.status() == ""
 
 
 def test_the_next_run_finishes_what_was_cut_off(cut_off: Checkout) -> None:

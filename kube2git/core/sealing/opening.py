@@ -1,0 +1,65 @@
+"""Sealed documents for comparing and showing: opened where an identity allows it, masked always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kube2git.core.sealing.document import BLOCK, is_sealed, unseal
+from kube2git.core.sealing.errors import MalformedSealError, SealingError
+from kube2git.core.sealing.keys import Identities
+from kube2git.core.sealing.rules import SECRET
+from kube2git.core.sealing.scope import Scope, ScopeError
+from kube2git.core.wire import Json
+
+Hidden = Callable[[Sequence[str | int]], bool]
+"""Tells whether the value at a path must not be shown."""
+
+
+class Opener:
+    """Opens what it can. Without an identity, values that were sealed anew count as changed."""
+
+    def __init__(self, identities: Identities | None = None) -> None:
+        self._identities = identities or Identities()
+
+    def open(self, body: Json) -> Json:
+        """Return the clear object; else the sealed one, without what changes at each sealing."""
+        if not is_sealed(body):
+            return body
+        try:
+            return unseal(body, self._identities)
+        except SealingError:
+            return {key: value for key, value in body.items() if key != BLOCK}
+
+
+def hidden_in(*bodies: Json | None) -> Hidden:
+    """Return what tells whether a value is sealed in any of the documents.
+
+    Not for Secrets, whose values are known to be secret, sealed or not.
+    """
+    scopes = [scope for body in bodies if body and (scope := _scope_of(body))]
+
+    def is_hidden(path: Sequence[str | int]) -> bool:
+        keys = tuple(part for part in path if isinstance(part, str))
+        return any(scope.seals(keys) for scope in scopes)
+
+    return is_hidden
+
+
+def scope_of(body: Json) -> Scope:
+    """Return which values a sealed document seals; raise MalformedSealError."""
+    try:
+        scope = Scope.of(body[BLOCK])
+    except ScopeError as error:
+        raise MalformedSealError(str(error)) from None
+    # Without a setting, sops seals everything but keys that end so.
+    return scope or Scope("unencrypted_suffix", "_unencrypted")
+
+
+def _scope_of(body: Json) -> Scope | None:
+    if not is_sealed(body) or body.get("kind") == SECRET:
+        return None
+    try:
+        return scope_of(body)
+    except MalformedSealError:
+        # What cannot be read is hidden as a whole.
+        return Scope("unencrypted_suffix", "\0")

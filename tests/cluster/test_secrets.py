@@ -1,0 +1,233 @@
+"""Secrets in Git: sealed, quiet, restorable, and nowhere in clear text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.controlplane import ControlPlane
+from tests.tool import Tool
+
+SOPS = Path(sys.executable).parent / "sops"
+CANARY = "canary-7f3a9c51e0d2"
+
+EDGES = {
+    "empty": b"",
+    "binary": bytes(range(256)),
+    "newlines": b"a\nb\r\n\n",
+    "looks-sealed": b"ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]",
+    "big": os.urandom(300_000),
+    "dotted.key": b"v",
+    "unicode": "\U0001f6a2 ünïcödé".encode(),
+}
+
+
+@pytest.fixture
+def tool(cluster: ControlPlane, tmp_path: Path) -> Tool:
+    """A tool with a recovery key, as `kube2git init` makes it."""
+    tool = Tool(cluster.kubeconfig, tmp_path / "kube2git.git", tmp_path)
+    del tool.environ["KUBE2GIT_REPO"]
+    tool.run("init")
+    return tool
+
+
+def create_secret(cluster: ControlPlane, namespace: str, name: str, **data: bytes) -> None:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    body = {"metadata": {"name": name}, "data": encoded, "type": "Opaque"}
+    cluster.create(f"/api/v1/namespaces/{namespace}/secrets", body)
+
+
+def sops(tool: Tool, *args: str, **environ: str) -> str:
+    done = subprocess.run(
+        [str(SOPS), *args],
+        env={
+            **tool.environ,
+            "SOPS_DISABLE_VERSION_CHECK": "1",
+            "SOPS_AGE_KEY_FILE": str(tool.home / "config" / "kube2git" / "age.key"),
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def path_of(namespace: str, name: str) -> str:
+    return f"namespaces/{namespace}/Secret/{name}.yaml"
+
+
+def test_the_real_sops_opens_every_value(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    create_secret(cluster, namespace, "edges", **EDGES)
+    tool.export("-n", namespace)
+    file = tmp_path / "edges.yaml"
+    file.write_text(tool.files()[path_of(namespace, "edges")])
+    data = yaml.safe_load(sops(tool, "-d", str(file)))["data"]
+    assert {key: base64.b64decode(text) for key, text in data.items()} == EDGES
+
+
+def test_unchanged_secrets_keep_their_bytes(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    create_secret(cluster, namespace, "a", k=b"one")
+    create_secret(cluster, namespace, "b", k=b"two")
+    tool.export("-n", namespace)
+    before = tool.files()
+    assert tool.export("-n", namespace)["commit"] is None
+    for memory in (tool.home / "kube2git.git").rglob("seen-*"):
+        memory.unlink()
+    assert tool.export("-n", namespace)["commit"] is None
+    patch = json.dumps({"stringData": {"k": "three"}})
+    cluster.kubectl("patch", "-n", namespace, "secret/b", "-p", patch)
+    report = tool.export("-n", namespace)
+    assert [item["object"]["name"] for item in report["changes"]] == ["b"]
+    after = tool.files()
+    assert before[path_of(namespace, "a")] == after[path_of(namespace, "a")]
+    assert before[path_of(namespace, "b")] != after[path_of(namespace, "b")]
+
+
+def test_a_lost_fingerprint_key_costs_one_sealing(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    create_secret(cluster, namespace, "a", k=b"one")
+    tool.export("-n", namespace)
+    (tool.home / "config" / "kube2git" / "fingerprint.key").unlink()
+    answer = tool.run("export", "-n", namespace, "-o", "json")
+    assert "sealed again once" in answer.stderr
+    assert answer.json["commit"]
+    assert tool.export("-n", namespace)["commit"] is None
+
+
+def test_a_password_in_a_config_map_is_withheld(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    create_secret(cluster, namespace, "db", password=CANARY.encode())
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    cluster.create(path, {"metadata": {"name": "web"}, "data": {"url": f"pg://u:{CANARY}@h"}})
+    cluster.create(path, {"metadata": {"name": "other"}, "data": {"k": "v"}})
+    answer = tool.run("export", "-n", namespace, "-o", "json", codes=(3,))
+    assert answer.json["withheld"][0]["object"] == f"configmap/web -n {namespace}"
+    assert "sealing.allow: {ConfigMap: ['data.url']}" in answer.stderr
+    assert CANARY not in answer.stdout + answer.stderr
+    assert f"namespaces/{namespace}/ConfigMap/other.yaml" in tool.paths()
+    assert f"namespaces/{namespace}/ConfigMap/web.yaml" not in tool.paths()
+
+    config = tool.home / "kube2git.yaml"
+    settings = yaml.safe_load(config.read_text())
+    settings["sealing"]["leaks"] = "seal"
+    config.write_text(yaml.safe_dump(settings))
+    tool.export("-n", namespace)
+    sealed = tool.files()[f"namespaces/{namespace}/ConfigMap/web.yaml"]
+    assert "ENC[AES256_GCM" in sealed
+    assert tool.export("-n", namespace)["commit"] is None
+
+    settings["sealing"].update({"leaks": "withhold", "allow": {"ConfigMap": ["data.url"]}})
+    config.write_text(yaml.safe_dump(settings))
+    tool.export("-n", namespace)
+    assert CANARY in tool.files()[f"namespaces/{namespace}/ConfigMap/web.yaml"]
+
+
+def test_rotation_opens_for_the_new_key_only(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    create_secret(cluster, namespace, "a", k=b"one-and-only")
+    tool.export("-n", namespace)
+    keys = tool.home / "config" / "kube2git"
+    (keys / "age.key").rename(keys / "old.key")
+    other = tmp_path / "other"
+    other.mkdir()
+    newer = Tool(cluster.kubeconfig, tool.repo, other, {"XDG_CONFIG_HOME": str(keys.parent)})
+    newer.run("init", str(tmp_path / "unused.git"), "--config", "new.yaml")
+    recipient = yaml.safe_load((other / "new.yaml").read_text())["sealing"]["recipients"]
+    settings = yaml.safe_load((tool.home / "kube2git.yaml").read_text())
+    settings["sealing"] = {
+        "recipients": recipient,
+        "identity_files": [str(keys / "old.key"), str(keys / "age.key")],
+    }
+    (tool.home / "kube2git.yaml").write_text(yaml.safe_dump(settings))
+    answer = tool.run("seal", "rotate")
+    assert "Earlier commits still open" in answer.stderr
+    text = tool.files()[path_of(namespace, "a")]
+    assert recipient[0] in text
+    assert tool.export("-n", namespace)["commit"] is None
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    assert "b25lLWFuZC1vbmx5" in sops(tool, "-d", str(file))
+    with pytest.raises(AssertionError):
+        sops(tool, "-d", str(file), SOPS_AGE_KEY_FILE=str(keys / "old.key"))
+
+
+def test_a_recipient_that_is_none_is_told_before_anything_is_written(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    create_secret(cluster, namespace, "a", k=b"one")
+    answer = tool.run(
+        *("export", "-n", namespace), codes=(2,), environ={"KUBE2GIT_SEALING_RECIPIENTS": "age1bad"}
+    )
+    assert "recipient" in answer.stderr.lower()
+    assert tool.commits() == []
+
+
+def objects_in(repo: Path) -> Iterator[bytes]:
+    """Yield every object of a repository, named by a ref or not."""
+    names = subprocess.run(
+        ["git", "-C", str(repo), "cat-file", "--batch-all-objects", "--batch", "--buffer"],
+        capture_output=True,
+        check=True,
+    )
+    yield names.stdout
+
+
+def test_no_value_is_anywhere_but_sealed(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
+    """Every command and the likely errors, then every file that is left behind."""
+    create_secret(cluster, namespace, "db", password=CANARY.encode(), token=CANARY[::-1].encode())
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "applied", "namespace": namespace},
+        "stringData": {"password": f"{CANARY}-2"},
+    }
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(manifest))
+    said = []
+
+    def run(*args: str, **environ: str) -> None:
+        answer = tool.run(*args, codes=tuple(range(30)), environ=environ)
+        said.append(answer.stdout + answer.stderr)
+
+    run("export", "-n", namespace)
+    patch = json.dumps({"stringData": {"password": f"{CANARY}-3"}})
+    cluster.kubectl("patch", "-n", namespace, "secret/db", "-p", patch)
+    run("diff", "HEAD", "--live", "-n", namespace)
+    run("diff", "HEAD", "--live", "-n", namespace, "-o", "diff")
+    run("diff", "HEAD", "--live", "-n", namespace, "-o", "json")
+    run("export", "-n", namespace, "-o", "json", "--profile")
+    for form in ("table", "json"):
+        run("log", "secret/db", "-n", namespace, "-o", form)
+        run("explain", "secret/applied", "-n", namespace, "-o", form)
+        run("check", "-n", namespace, "-o", form)
+    run("diff", "HEAD~1", "HEAD", "-o", "diff")
+    run("show", "HEAD:secret/db", "-n", namespace)
+    run("seal", "rotate")
+    run("export", "-n", namespace, KUBE2GIT_SEALING_RECIPIENTS="age1bad")
+    run("diff", "HEAD", "--live", "-n", namespace, SOPS_AGE_KEY="AGE-SECRET-KEY-1BAD")
+    needles = [CANARY, CANARY[::-1]]
+    needles += [base64.b64encode(text.encode()).decode()[:-4] for text in needles]
+    assert len(said) == 16
+    for needle in needles:
+        assert not [text for text in said if needle in text]
+        for file in tool.home.rglob("*"):
+            if file.is_file():
+                assert needle.encode() not in file.read_bytes(), file
+        for content in objects_in(tool.home / "kube2git.git"):
+            assert needle.encode() not in content
