@@ -95,5 +95,7 @@ def _check_path(text: str, *, strips: bool, told: list[str]) -> None:
         if len(path) <= len(identity) and all(
             step.matches(name) for step, name in zip(path, identity, strict=False)
         ):
-            told.append(f"paths: {text!r} would take away {'.'.join(identity)}, which names it")
+            told.append(
+                f"paths: {text!r} would take away {'.'.join(identity)}, which no object lacks"
+            )
             return

@@ -8,7 +8,7 @@ never changes its input, and looks at conditions only where the field in questio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from kube2git.core.cleaning.conditions import (
     Site,
 )
 from kube2git.core.cleaning.context import Context
-from kube2git.core.cleaning.paths import Path
+from kube2git.core.cleaning.paths import Path, Step
 from kube2git.core.cleaning.rules import Action, Rule
 from kube2git.core.cleaning.ruleset import RuleSet
 from kube2git.core.objects import group_of
@@ -84,43 +84,51 @@ _VANISHING = frozenset(
 """Fields that go too when nothing is left in them: empty, they mean the same as absent."""
 
 
-class _Node:
-    """What the rules say about one place, and about the places below it."""
+_Tails = list[tuple[Path, _Edit]]
 
-    __slots__ = ("_deeper", "_items", "drop", "edits", "forms", "is_open", "known", "literals")
+
+class _Node:
+    """What the rules say about one place, and about the places below it; built as it is asked."""
+
+    __slots__ = ("_by_name", "_everywhere", "_globs", "_items", "_known", "drop", "edits", "forms")
 
     def __init__(self, tails: Iterable[tuple[Path, _Edit]]) -> None:
-        tails = tuple(tails)
-        here = [edit for path, edit in tails if not path]
-        self.edits = tuple(edit for edit in here if edit.how is None)
-        self.forms = tuple(edit for edit in here if edit.how is not None)
+        edits: list[_Edit] = []
+        self._by_name: dict[str, _Tails] = {}
+        self._globs: dict[Step, _Tails] = {}
+        self._everywhere: _Tails = []
+        for path, edit in tails:
+            if not path:
+                edits.append(edit)
+                continue
+            step, rest = path[0], path[1:]
+            if step.is_every_item:
+                self._everywhere.append((rest, edit))
+            elif step.is_glob:
+                self._globs.setdefault(step, []).append((rest, edit))
+            else:
+                self._by_name.setdefault(step.text, []).append((rest, edit))
+        self.edits = tuple(edit for edit in edits if edit.how is None)
+        self.forms = tuple(edit for edit in edits if edit.how is not None)
         first = self.edits[0] if self.edits else None
         self.drop = bool(first and first.when is None and first.rule.action is Action.STRIP)
         """True when a rule takes out what is here, whatever it is."""
-        self._deeper = tuple((path, edit) for path, edit in tails if path)
-        self.known: dict[str, _Node | None] = {}
-        """What is said about keys of a mapping, as far as they were asked for."""
+        self._known: dict[str, _Node | None] = {}
         self._items: dict[str | None, _Node | None] = {}
-        steps = [path[0] for path, _ in self._deeper]
-        self.is_open = any(step.is_glob for step in steps)
-        """True when any key of a mapping may be meant, so that each has to be looked at."""
-        names = dict.fromkeys(step.text for step in steps if not step.is_every_item)
-        found = [] if self.is_open else [(name, self.named(name)) for name in names]
-        self.literals = tuple((name, node) for name, node in found if node is not None)
 
-    def below(self, value: Json) -> Iterable[tuple[str, _Node]]:
+    def below(self, value: Json) -> list[tuple[str, _Node]]:
         """Return the keys of a mapping here about which something is said."""
-        if not self.is_open:
-            return [entry for entry in self.literals if entry[0] in value]
-        known = self.known
-        if known.keys() >= value.keys():
-            return [(name, node) for name in value if (node := known[name]) is not None]
-        return [(name, node) for name in value if (node := self.named(name)) is not None]
+        names = value if self._globs else [name for name in self._by_name if name in value]
+        known = self._known
+        try:
+            return [(name, node) for name in names if (node := known[name]) is not None]
+        except KeyError:
+            return [(name, node) for name in names if (node := self._named(name)) is not None]
 
-    def named(self, name: str) -> _Node | None:
-        if name in self.known:
-            return self.known[name]
-        return _remember(self.known, name, self._below(name, is_item=False))
+    def _named(self, name: str) -> _Node | None:
+        if name in self._known:
+            return self._known[name]
+        return _remember(self._known, name, self._tails_of(name))
 
     def item(self, value: Any) -> _Node | None:
         """Return what is said about an item of a list here."""
@@ -129,21 +137,21 @@ class _Node:
             name = None
         if name in self._items:
             return self._items[name]
-        return _remember(self._items, name, self._below(name, is_item=True))
+        named = [] if name is None else self._tails_of(name)
+        return _remember(self._items, name, self._everywhere + named)
 
-    def _below(self, name: str | None, *, is_item: bool) -> _Node | None:
-        tails = [
-            (path[1:], edit)
-            for path, edit in self._deeper
-            if (is_item and path[0].is_every_item) or (name is not None and path[0].matches(name))
-        ]
-        return _Node(tails) if tails else None
+    def _tails_of(self, name: str) -> _Tails:
+        found = list(self._by_name.get(name, ()))
+        for step, tails in self._globs.items():
+            if step.matches(name):
+                found += tails
+        return found
 
 
-def _remember(cache: dict[Any, _Node | None], name: str | None, node: _Node | None) -> _Node | None:
+def _remember(cache: dict[Any, _Node | None], name: str | None, tails: _Tails) -> _Node | None:
     if len(cache) >= _MAX_CACHED_NAMES:
         cache.clear()
-    cache[name] = node
+    node = cache[name] = _Node(tails) if tails else None
     return node
 
 
@@ -256,6 +264,8 @@ class Cleaner:
         self._rules = rules
         self._context = context
         self._plans: dict[tuple[str, str], _Plan] = {}
+        self._compiled: dict[tuple[str, ...], _Plan] = {}
+        """By the ids of the rules: kinds without rules of their own share one plan."""
 
     def clean(self, body: Json) -> Cleaned:
         """Return the clean object, or the rule by which it is left out. The input stays as it is.
@@ -301,19 +311,21 @@ class Cleaner:
         plan = self._plans.get(served)
         if plan is None:
             group = group_of(served[0])
-            plan = self._compile(f"{served[1]}.{group}" if group else served[1])
-            self._plans[served] = plan
+            rules = self._rules.for_kind(f"{served[1]}.{group}" if group else served[1])
+            ids = tuple(rule.id for rule in rules)
+            plan = self._compiled.get(ids) or _compile(rules)
+            self._plans[served] = self._compiled[ids] = plan
         return plan
 
-    def _compile(self, kind_group: str) -> _Plan:
-        rules = self._rules.for_kind(kind_group)
-        return _Plan(
-            self._rules.skipped_kind(kind_group),
-            tuple((paths.any_glob(rule.names), _edit(rule)) for rule in rules if rule.names),
-            _Node(_tails(rules, Action.LEAVE_OUT)),
-            _Node(_tails(rules, Action.STRIP, Action.NORMALISE)),
-            _Node(_tails(rules, Action.KEEP)),
-        )
+
+def _compile(rules: Sequence[Rule]) -> _Plan:
+    return _Plan(
+        next((rule for rule in rules if rule.is_about_whole_kinds), None),
+        tuple((paths.any_glob(rule.names), _edit(rule)) for rule in rules if rule.names),
+        _Node(_tails(rules, Action.LEAVE_OUT)),
+        _Node(_tails(rules, Action.STRIP, Action.NORMALISE)),
+        _Node(_tails(rules, Action.KEEP)),
+    )
 
 
 def _edit(rule: Rule) -> _Edit:

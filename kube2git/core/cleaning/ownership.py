@@ -89,8 +89,10 @@ def _item_part(node: Json, item: Any) -> Any:
         form, _, rest = name.partition(":")
         if form == "v" and _read(rest) == item:
             return below
-        if form == "k" and isinstance(item, dict) and _read(rest).items() <= item.items():
-            return below
+        if form == "k" and isinstance(item, dict):
+            keys = _read(rest)
+            if keys and keys.items() <= item.items():
+                return below
     return None
 
 

@@ -209,6 +209,14 @@ RULES: tuple[Rule, ...] = (
         when="holds-no-data",
     ),
     Rule(
+        "replay-inventory",
+        _OUT,
+        ("ConfigMap",),
+        ('metadata.labels["kube2git.io/inventory"]',),
+        "kube2git keeps in it what its replays made in this cluster.",
+        "kube2git",
+    ),
+    Rule(
         "endpoints",
         _OUT,
         ("Endpoints",),

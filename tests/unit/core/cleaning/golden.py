@@ -1,14 +1,14 @@
 """Reads the golden cases: every document of a file in ``cases`` is one.
 
-    case: what it shows, a sentence
-    input: an object as the server gives it
-    output: the clean object, ``unchanged``, or ``left out``
-    rules: [ids]        every rule that takes something out, rewrites it, or leaves the object out
-    kept: [ids]         rules that must be told as the reason why something stays
-    enabled: [ids]      changes to the catalogue; ``disabled`` likewise
-    context: {hpa_targets: [[group, kind, namespace, name]],
-              selectorless_services: [[namespace, name]],
-              kinds_without_status_subresource: [[apiVersion, kind]]}
+case: what it shows, a sentence
+input: an object as the server gives it
+output: the clean object, ``unchanged``, or ``left out``
+rules: [ids]        every rule that takes something out, rewrites it, or leaves the object out
+kept: [ids]         rules that must be told as the reason why something stays
+enabled: [ids]      changes to the catalogue; ``disabled`` likewise
+context: {hpa_targets: [[group, kind, namespace, name]],
+          selectorless_services: [[namespace, name]],
+          kinds_without_status_subresource: [[apiVersion, kind]]}
 """
 
 from __future__ import annotations

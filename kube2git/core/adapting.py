@@ -1,0 +1,335 @@
+"""What a commit's object must become to be written into this target, and which are left out.
+
+Each change is a rule of replay with a reason that the plan shows. Two forms come out: the manifest
+that is compared with the live object, and the body that is sent; they differ where a field is only
+set at creation or kept for its present owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kube2git.core.live import LiveObject, cluster_ips, node_ports
+from kube2git.core.objects import Manifest, ObjectRef, ResourceType, group_of
+from kube2git.core.ownership import Fields, Owner, owners_of
+from kube2git.core.plan import Action
+from kube2git.core.policy import Jobs, Policy, Webhooks
+from kube2git.core.stances import OWN_MANAGER
+from kube2git.core.volumes import adoptable, volume_handle
+from kube2git.core.wire import Json
+from kube2git.core.workloads import SCALED, WORKLOADS, dig, items_of
+
+WEBHOOK_KINDS = frozenset(
+    {
+        "MutatingWebhookConfiguration.admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """One object, ready for this target."""
+
+    manifest: Manifest
+    """What the object should be: compare the live one with it."""
+    body: Json = field(repr=False)
+    """What to send. Its ownerReferences still lack their uids: ``with_owner_uids``."""
+    action: Action | None = None
+    """SKIP or BLOCKED when it is not to be written; an equal live object is unchanged all the
+    same."""
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class _Draft:
+    """An object while the rules change it."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.ref = manifest.ref
+        self.body = manifest.body
+        self.only_sent: dict[str, Any] = {}
+        """Fields of the spec that are sent and not compared."""
+        self.warnings: list[str] = []
+        self.action: Action | None = None
+        self.reason = ""
+        self._manifest = manifest
+
+    def set_spec(self, **values: Any) -> None:
+        self.body = {**self.body, "spec": {**(self.body.get("spec") or {}), **values}}
+
+    def drop_spec(self, *names: str) -> None:
+        spec = self.body.get("spec") or {}
+        self.body = {
+            **self.body,
+            "spec": {name: value for name, value in spec.items() if name not in names},
+        }
+
+    def stop(self, action: Action, reason: str) -> None:
+        if self.action is None:
+            self.action, self.reason = action, reason
+
+    def finish(self) -> Adapted:
+        unchanged = self.body == self._manifest.body
+        manifest = self._manifest if unchanged else Manifest.of(self.body)
+        body = manifest.body
+        if self.only_sent:
+            body = {**body, "spec": {**(body.get("spec") or {}), **self.only_sent}}
+        return Adapted(manifest, body, self.action, self.reason, tuple(self.warnings))
+
+
+class Adapter:
+    """Adapts the objects of one replay; knows what the set and the target hold."""
+
+    def __init__(
+        self,
+        desired: Iterable[Manifest],
+        live: Mapping[ObjectRef, LiveObject],
+        policy: Policy,
+        types: Mapping[str, ResourceType] | None,
+        volumes_elsewhere: Mapping[str, str],
+    ) -> None:
+        self._policy = policy
+        self._live = live
+        self._types = types
+        self._volumes_elsewhere = volumes_elsewhere
+        self._made_versions: dict[str, list[str]] = {}
+        self._least_replicas: dict[ObjectRef, int] = {}
+        self._volumes: set[str] = {ref.name for ref in live if ref.kind_group == "PersistentVolume"}
+        for manifest in desired:
+            self._learn(manifest)
+        self._ports: dict[int, ObjectRef] = {}
+        self._addresses: dict[str, ObjectRef] = {}
+        self._handles: dict[str, ObjectRef] = {}
+        for ref in sorted(live):
+            known = live[ref]
+            self._ports.update(dict.fromkeys(known.node_ports, ref))
+            self._addresses.update(dict.fromkeys(known.cluster_ips, ref))
+            handle = volume_handle(known.manifest.body) if ref.kind == "PersistentVolume" else ""
+            if handle:
+                self._handles[handle] = ref
+
+    def _learn(self, manifest: Manifest) -> None:
+        ref, body = manifest.ref, manifest.body
+        kind = ref.kind_group
+        if kind == "CustomResourceDefinition.apiextensions.k8s.io":
+            group, made = dig(body, "spec", "group"), dig(body, "spec", "names", "kind")
+            self._made_versions[f"{made}.{group}"] = [
+                str(version.get("name"))
+                for version in items_of(body, "spec", "versions")
+                if version.get("served") is True
+            ]
+        elif kind == "HorizontalPodAutoscaler.autoscaling":
+            target = dig(body, "spec", "scaleTargetRef") or {}
+            least = dig(body, "spec", "minReplicas")
+            scaled = ObjectRef(
+                group_of(str(target.get("apiVersion") or "")),
+                str(target.get("kind")),
+                ref.namespace,
+                str(target.get("name")),
+            )
+            self._least_replicas[scaled] = least if isinstance(least, int) else 1
+        elif kind == "PersistentVolume" and self._policy.adopt_volumes:
+            self._volumes.add(ref.name)
+
+    def adapt(self, manifest: Manifest, live: LiveObject | None) -> Adapted:
+        """Apply every rule to one object; ``live`` None: as if it is to be created."""
+        draft = _Draft(manifest)
+        self._choose_version(draft)
+        kind = manifest.ref.kind_group
+        if kind in WEBHOOK_KINDS and self._policy.webhooks is Webhooks.SKIP:
+            draft.stop(Action.SKIP, "Webhook configurations are left out (--webhooks=skip).")
+        if self._policy.protects(manifest.ref.namespace) or (
+            kind == "Namespace" and self._policy.protects(manifest.ref.name)
+        ):
+            name = manifest.ref.namespace or manifest.ref.name
+            draft.stop(
+                Action.SKIP,
+                f"The namespace {name} belongs to the cluster itself. Name it (-n {name}) to "
+                "replay into it.",
+            )
+        rule = self._rules.get(kind)
+        if rule is not None:
+            rule(self, draft, live)
+        if kind in WORKLOADS:
+            self._scale(draft, live)
+        return draft.finish()
+
+    def _choose_version(self, draft: _Draft) -> None:
+        if self._types is None:
+            return
+        kind = draft.ref.kind_group
+        type = self._types.get(kind)
+        served = [*(type.versions or (type.version,))] if type is not None else []
+        served += self._made_versions.get(kind, [])
+        if not served:
+            draft.stop(
+                Action.BLOCKED,
+                f"The target does not serve the kind {kind}. Install what defines it first.",
+            )
+            return
+        if type is not None and type.namespaced != bool(draft.ref.namespace):
+            scope = "namespaced" if type.namespaced else "cluster-scoped"
+            draft.stop(Action.BLOCKED, f"The kind {kind} is {scope} in the target.")
+        recorded = str(draft.body.get("apiVersion")).rpartition("/")[2]
+        if recorded not in served:
+            version = type.version if type is not None else served[0]
+            group = f"{draft.ref.group}/" if draft.ref.group else ""
+            draft.body = {**draft.body, "apiVersion": f"{group}{version}"}
+            draft.warnings.append(
+                f"It is recorded as {group}{recorded}, which the target does not serve, and is "
+                f"written as {group}{version}."
+            )
+
+    def _job(self, draft: _Draft, live: LiveObject | None) -> None:
+        if self._policy.jobs is Jobs.RUN:
+            return
+        if live is not None:
+            # A replay neither starts nor stops a Job that is there.
+            suspended = dig(live.manifest.body, "spec", "suspend")
+            if suspended is None:
+                draft.drop_spec("suspend")
+            else:
+                draft.set_spec(suspend=suspended)
+            return
+        if self._policy.jobs is Jobs.SKIP:
+            draft.stop(Action.SKIP, "Jobs are not created (--jobs=skip).")
+        if dig(draft.body, "spec", "suspend") is not True:
+            draft.set_spec(suspend=True)
+            draft.warnings.append(
+                "It is created suspended, since a commit does not tell whether it had completed. "
+                "Add --jobs=run to run it."
+            )
+
+    def _scale(self, draft: _Draft, live: LiveObject | None) -> None:
+        kind, wanted = draft.ref.kind_group, self._policy.replicas
+        least = self._least_replicas.get(draft.ref)
+        scales_itself = kind in SCALED and dig(draft.body, "spec", "replicas") is None
+        if kind in SCALED and wanted is not None:
+            if not scales_itself:
+                draft.set_spec(replicas=wanted)
+            elif live is None:
+                draft.only_sent["replicas"] = wanted
+        elif scales_itself and live is None:
+            if least is not None:
+                draft.only_sent["replicas"] = least
+        elif scales_itself and live is not None:
+            # Once kube2git has set replicas, an apply without them would set them back to 1.
+            owners = owners_of(Fields.read(live.managed_fields), ("spec", "replicas"))
+            if live.replicas is not None and Owner(OWN_MANAGER, "", "Apply") in owners:
+                draft.only_sent["replicas"] = live.replicas
+        if wanted == 0 and (kind == "CronJob.batch" or (kind == "Job.batch" and live is None)):
+            draft.set_spec(suspend=True)
+        if wanted is not None and kind in ("DaemonSet.apps", "Pod"):
+            draft.warnings.append(f"A {draft.ref.kind} cannot be scaled: it runs as it is.")
+
+    def _volume(self, draft: _Draft, live: LiveObject | None) -> None:
+        if not self._policy.adopt_volumes:
+            draft.stop(
+                Action.SKIP,
+                "A PersistentVolume is only a record: its data comes back from a snapshot. "
+                "Add --adopt-volumes to write static ones.",
+            )
+            return
+        refusal = adoptable(draft.body)
+        handle = volume_handle(draft.body)
+        holder = self._handles.get(handle) if handle else None
+        if refusal:
+            draft.stop(Action.BLOCKED, refusal)
+        elif holder is not None and holder != draft.ref:
+            draft.stop(Action.BLOCKED, f"{holder} in the target is the same volume already.")
+        elif handle in self._volumes_elsewhere:
+            elsewhere = self._volumes_elsewhere[handle]
+            draft.stop(Action.BLOCKED, f"The volume is in use in another cluster: {elsewhere}.")
+        claim = dig(draft.body, "spec", "claimRef")
+        if isinstance(claim, dict):
+            kept = {name: claim[name] for name in claim if name not in ("uid", "resourceVersion")}
+            draft.set_spec(claimRef=kept)
+        is_bound = live is not None and live.phase == "Bound"
+        if not is_bound and dig(draft.body, "spec", "persistentVolumeReclaimPolicy") != "Retain":
+            draft.set_spec(persistentVolumeReclaimPolicy="Retain")
+            draft.warnings.append(
+                "Its reclaim policy is Retain until its claim is bound; a later replay with "
+                "--adopt-volumes puts the recorded one back."
+            )
+
+    def _claim(self, draft: _Draft, live: LiveObject | None) -> None:
+        name = dig(draft.body, "spec", "volumeName")
+        if live is None and name and name not in self._volumes:
+            draft.drop_spec("volumeName")
+            draft.warnings.append(
+                f"Its PersistentVolume {name} does not exist in the target, so a new volume is "
+                "made for it."
+            )
+
+    def _service(self, draft: _Draft, _: LiveObject | None) -> None:
+        for address in sorted(cluster_ips(draft.body)):
+            holder = self._addresses.get(address, draft.ref)
+            if holder != draft.ref:
+                draft.drop_spec("clusterIP", "clusterIPs")
+                draft.warnings.append(
+                    f"The cluster IP {address} belongs to {holder}: it gets another one."
+                )
+        for port in sorted(node_ports(draft.body)):
+            holder = self._ports.get(port, draft.ref)
+            if holder != draft.ref:
+                _drop_node_port(draft, port)
+                draft.warnings.append(
+                    f"The node port {port} belongs to {holder}: it gets another one."
+                )
+
+    _rules: Mapping[str, Callable[[Adapter, _Draft, LiveObject | None], None]] = {
+        "Job.batch": _job,
+        "PersistentVolume": _volume,
+        "PersistentVolumeClaim": _claim,
+        "Service": _service,
+    }
+
+
+def _drop_node_port(draft: _Draft, port: int) -> None:
+    if dig(draft.body, "spec", "healthCheckNodePort") == port:
+        draft.drop_spec("healthCheckNodePort")
+    ports = [
+        {name: value for name, value in item.items() if name != "nodePort" or value != port}
+        for item in items_of(draft.body, "spec", "ports")
+    ]
+    draft.set_spec(ports=ports)
+
+
+def with_owner_uids(
+    body: Json, uid_of: Callable[[ObjectRef], str | None]
+) -> tuple[Json, tuple[str, ...]]:
+    """Return ``body`` with the uids of its owners, and a sentence for each that is dropped.
+
+    An owner without a uid makes the server refuse the object, and one with a wrong uid gets it
+    deleted by the garbage collector within a second.
+    """
+    metadata = body.get("metadata") or {}
+    namespace = str(metadata.get("namespace") or "")
+    found: list[Json] = []
+    dropped: list[str] = []
+    for owner in items_of(body, "metadata", "ownerReferences"):
+        group, kind = group_of(str(owner.get("apiVersion") or "")), str(owner.get("kind"))
+        name = str(owner.get("name"))
+        near, far = ObjectRef(group, kind, namespace, name), ObjectRef(group, kind, "", name)
+        uid = uid_of(near) or (uid_of(far) if namespace else None)
+        if uid:
+            found.append({**owner, "uid": uid})
+        else:
+            dropped.append(f"Its owner {near} does not exist in the target: it stands alone now.")
+    if not found and not dropped:
+        return body, ()
+    rest = {name: value for name, value in metadata.items() if name != "ownerReferences"}
+    if found:
+        rest["ownerReferences"] = found
+    return {**body, "metadata": rest}, tuple(dropped)
+
+
+def under_temporary_name(body: Json) -> Json:
+    """Return a copy under a name of its own, for a dry-run create: would the object be accepted?"""
+    metadata = body.get("metadata") or {}
+    # CronJobs have the shortest names of all kinds: 52 characters.
+    name = f"{str(metadata.get('name'))[:40].rstrip('-.:')}-kube2git"
+    return {**body, "metadata": {**metadata, "name": name}}
