@@ -122,7 +122,7 @@ def table(samples: Samples) -> None:
             mib = 1024 * 1024
             print(f"{name:42} {middle / mib:7.0f} MiB {low / mib:8.0f} … {high / mib:<8.0f}")
         else:
-            ratio = f"{middle / raw:6.2f}×"
+            ratio = f"{middle / raw:6.2f} x"
             print(f"{name:42} {middle:8.3f}s {low:8.3f} … {high:<8.3f} {ratio}")
 
 

@@ -39,7 +39,7 @@ class Shell:
         """Run one command line; end the demo when its exit code is none of ``codes``."""
         print(f"\n\033[1m$ {command}\033[0m" if sys.stdout.isatty() else f"\n$ {command}")
         done = subprocess.run(
-            ["bash", "-c", command],  # noqa: S607 - found on PATH
+            ["bash", "-c", command],
             cwd=WORK,
             env=self.environ,
             stdout=subprocess.PIPE,

@@ -541,3 +541,17 @@ def test_a_server_with_a_foreign_certificate_is_refused_at_once(
     with pytest.raises(ClusterUnreachableError, match="certificate"):
         KubeCluster(connection).discover()
     assert slept == []
+
+
+def test_a_server_that_need_not_be_verified_is_read_in_silence(
+    plane: ControlPlane, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.yaml"
+    text = "".join(
+        f"{line}    insecure-skip-tls-verify: true\n" if "server:" in line else line
+        for line in plane.kubeconfig.read_text().splitlines(keepends=True)
+        if "certificate-authority" not in line
+    )
+    path.write_text(text)
+    assert open_cluster(path).identity().uid
+    assert capfd.readouterr() == ("", "")

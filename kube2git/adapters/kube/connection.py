@@ -116,6 +116,7 @@ class Connection:
         if body is not None:
             extra["Content-Type"] = content_type
         deadline = time.monotonic() + self._backoff.total
+        wait = self._sleep if pause is None else pause
         attempt, has_renewed = 0, False
         while True:
             attempt += 1
@@ -142,7 +143,7 @@ class Connection:
                 why, asked = f"status {status}", response.headers.get("Retry-After")
             seconds = self._backoff.delay(attempt, asked, random.random())  # noqa: S311
             _log.debug("%s %s: %s; next try in %.1f s", method, path, why, seconds)
-            (pause or self._sleep)(seconds)
+            wait(seconds)
 
     @contextlib.contextmanager
     def stream(self, path: str, query: Query = ()) -> Iterator[Stream]:

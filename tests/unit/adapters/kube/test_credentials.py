@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from kube2git.adapters.kube import credentials
 from kube2git.adapters.kube.credentials import Credentials, find_account
 from kube2git.errors import ClusterDeniedError, UsageError
 
@@ -100,14 +99,9 @@ def test_in_a_pod_its_own_account_is_used(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
 
-    def load_in_cluster(configuration: Any) -> None:
-        credentials.incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call]
-            str(token),
-            str(authority),
-            environ={"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"},
-        ).load_and_set(configuration)
-
-    monkeypatch.setattr(credentials, "_load_in_cluster", load_in_cluster)
+    package = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{package}.SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(f"{package}.SERVICE_CERT_FILENAME", str(authority))
     account = find_account("", "")
     assert account.context == "in-cluster"
     found = account.load(pool_size=1)

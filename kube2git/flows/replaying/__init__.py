@@ -1,0 +1,100 @@
+"""Replay: a commit -> a running cluster. Plans first; writes only what the plan says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC
+
+from kube2git.core.cleaning import RuleSet
+from kube2git.core.ports import Clock, Repo, Stopped, Target
+from kube2git.core.report import Progress
+from kube2git.errors import RefusedError
+from kube2git.flows.replaying.asking import Asker
+from kube2git.flows.replaying.drafting import Draft, Drafter
+from kube2git.flows.replaying.executing import Execution
+from kube2git.flows.replaying.request import (
+    ASKED,
+    DryRun,
+    Outcome,
+    ReplayReport,
+    ReplayRequest,
+    Unseal,
+    Verdict,
+)
+from kube2git.flows.replaying.target import TargetView
+
+__all__ = [
+    "ASKED",
+    "Draft",
+    "DryRun",
+    "Outcome",
+    "ReplayReport",
+    "ReplayRequest",
+    "Unseal",
+    "Verdict",
+    "carry_out",
+    "make_plan",
+]
+
+
+def never() -> bool:
+    """Never stop."""
+    return False
+
+
+def make_plan(
+    target: Target,
+    repo: Repo,
+    request: ReplayRequest,
+    *,
+    rules: RuleSet,
+    clock: Clock,
+    unseal: Unseal | None = None,
+    is_stopped: Stopped = never,
+) -> Iterator[Progress | Draft]:
+    """Compare a commit with a target; yield progress, and the draft with its plan last.
+
+    Nothing is written: what the server is asked to do are dry runs, and none of them with
+    DryRun.CLIENT. Raises RefusedError and UsageError for what cannot be planned, and the errors of
+    the ports.
+    """
+    drafter = Drafter(
+        target,
+        repo,
+        request,
+        rules=rules,
+        unseal=unseal,
+        started=f"{clock().astimezone(UTC):%Y%m%d%H%M%S}",
+    )
+    for event in drafter.draft():
+        if isinstance(event, Progress):
+            yield event
+        else:
+            draft = event
+    if request.dry_run is not DryRun.CLIENT:
+        begun = time.perf_counter()
+        view = TargetView.of(target, draft.live, draft.discovery.types)
+        asker = Asker(draft, view, is_dry_run=request.dry_run is DryRun.SERVER)
+        yield from asker.settle(is_stopped)
+        draft.seconds["dry run"] = time.perf_counter() - begun
+    yield draft
+
+
+def carry_out(
+    target: Target, draft: Draft, *, is_stopped: Stopped = never
+) -> Iterator[Progress | Outcome | ReplayReport]:
+    """Do what a plan says; yield progress, each object's outcome, and the report last.
+
+    Raises RefusedError when a guard of the plan stands against it; then nothing is written.
+    """
+    if draft.plan.guards:
+        guards = draft.plan.guards
+        raise RefusedError(
+            "\n".join(guard.sentence for guard in guards),
+            hint=f"If that is meant, add {' '.join(guard.flag for guard in guards if guard.flag)}."
+            if all(guard.flag for guard in guards)
+            else "",
+        )
+    view = TargetView.of(target, draft.live, draft.discovery.types)
+    yield from Execution(draft, view, is_stopped).run()

@@ -1,0 +1,199 @@
+"""What a commit holds, and what of it is selected: paths first, bodies only where needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import unquote
+
+from kube2git import __version__
+from kube2git.core import layout, yamlio
+from kube2git.core.coverage import FORMAT_VERSION, Coverage
+from kube2git.core.objects import Manifest, ObjectRef, ref_of
+from kube2git.core.planning import Unreadable
+from kube2git.core.ports import Discovery, Repo
+from kube2git.core.remap.closure import needed_by
+from kube2git.core.selection import ClusterScoped, names_in_repository
+from kube2git.core.wire import Json
+from kube2git.errors import Kube2gitError, RefusedError, RepositoryNotFoundError
+from kube2git.flows.replaying.request import Companion, ReplayRequest, Unseal
+
+SOPS = "sops"
+"""The field that a sealed file has at its top."""
+
+
+@dataclass(frozen=True)
+class FiledObject:
+    """One file of the commit that has the place of an object, before it is read."""
+
+    path: str
+    blob: str
+    namespace: str
+    """"" for cluster-scoped objects."""
+    kind_group: str
+    name: str
+    """As the path tells it; of a name too long for a path, only its beginning."""
+
+    @cached_property
+    def ref(self) -> ObjectRef:
+        kind, _, group = self.kind_group.partition(".")
+        return ObjectRef(group, kind, self.namespace, self.name)
+
+
+class CommitReader:
+    """Reads one commit."""
+
+    def __init__(self, repo: Repo, revision: str, unseal: Unseal | None) -> None:
+        self._repo = repo
+        self._unseal = unseal
+        self.revision = revision
+        self.commit = repo.commit(repo.resolve(revision))
+        self.tree = repo.tree(self.commit.id)
+        version = self._meta(layout.FORMAT).get("version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise RefusedError(
+                f"the commit is in format {version}, and this kube2git {__version__} knows "
+                f"formats up to {FORMAT_VERSION}",
+                hint="Upgrade kube2git; a newer one has written it.",
+            )
+        self.coverage = Coverage.from_data(self._meta(layout.COVERAGE))
+        self.files = tuple(_filed(self.tree))
+        if not self.files:
+            raise RepositoryNotFoundError(
+                f"the commit {self.commit.id[:10]} holds no objects",
+                hint="Is this the right --prefix? `kube2git show REV` lists what a commit holds.",
+            )
+
+    def _meta(self, path: str) -> Json:
+        if path not in self.tree:
+            return {}
+        (data,) = self._repo.read([self.tree[path]])
+        found = yamlio.decode(data, source=path)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Return every namespace that the commit holds objects of, or the object itself."""
+        return frozenset(
+            file.name if file.kind_group == "Namespace" else file.namespace for file in self.files
+        ) - {""}
+
+    def read(self, files: Iterable[FiledObject]) -> Contents:
+        """Decode files, and unseal those that are sealed."""
+        chosen = tuple(files)
+        found = Contents()
+        for file, data in zip(chosen, self._repo.read(file.blob for file in chosen), strict=True):
+            try:
+                body = yamlio.decode(data, source=file.path)
+                if not isinstance(body, dict):
+                    raise ValueError("it holds no object")  # noqa: TRY301 - one way to be broken
+                ref = ref_of(body)
+            except ValueError as error:
+                found.unreadable.append(Unreadable(file.path, f"{error}."))
+                continue
+            clear = self._unsealed(file.path, ref, body, found) if SOPS in body else body
+            if clear is not None:
+                found.add(file.path, Manifest.of(clear))
+        return found
+
+    def _unsealed(self, path: str, ref: ObjectRef, body: Json, found: Contents) -> Json | None:
+        reason = "Its values are sealed, and no key is configured to unseal them."
+        if self._unseal is not None:
+            try:
+                return self._unseal(path, body)
+            except (Kube2gitError, ValueError) as error:
+                reason = f"It cannot be unsealed: {error}"
+        found.unreadable.append(Unreadable(path, reason, ref, is_sealed=True))
+        return None
+
+
+@dataclass
+class Contents:
+    """Decoded objects by path, and what could not be decoded."""
+
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    _paths: dict[ObjectRef, str] = field(default_factory=dict)
+
+    def add(self, path: str, manifest: Manifest) -> None:
+        """Take an object in; a second file of the same object is told as unreadable."""
+        first = self._paths.setdefault(manifest.ref, path)
+        if first != path:
+            reason = f"It holds {manifest.ref}, as {first} does."
+            self.unreadable.append(Unreadable(path, reason))
+        else:
+            self.manifests[path] = manifest
+
+    def keep(self, wants: Callable[[Manifest], bool]) -> None:
+        """Forget the objects that are not wanted after all."""
+        self.manifests = {path: found for path, found in self.manifests.items() if wants(found)}
+
+
+def _filed(tree: Mapping[str, str]) -> Iterator[FiledObject]:
+    for path in sorted(tree):
+        place = layout.place_of(path)
+        if place is not None:
+            name = unquote(path.rpartition("/")[2].removesuffix(".yaml"))
+            namespace = unquote(place.namespace)
+            yield FiledObject(path, tree[path], namespace, place.kind_group, name)
+
+
+class Chooser:
+    """Decides which objects a replay is about, as they are called in the commit."""
+
+    def __init__(self, request: ReplayRequest, discovery: Discovery) -> None:
+        self._request = request
+        self._names = {type.kind_group: type.names() for type in discovery.types}
+        self._kinds: dict[str, bool] = {}
+
+    def words(self, ref: ObjectRef) -> frozenset[str]:
+        """Return every word by which the kind may be called."""
+        return names_in_repository(ref) | self._names.get(ref.kind_group, frozenset())
+
+    def wants(self, ref: ObjectRef, *, is_cut: bool = False) -> bool:
+        """Tell whether an object is selected by its place; ``is_cut``: its name is not whole."""
+        selection, names = self._request.selection, self._request.names
+        if ref.namespace and not selection.wants_namespace(ref.namespace):
+            return False
+        if names:
+            words = self.words(ref)
+            return any(
+                name.matches(ref, words) or (is_cut and name.kind in words) for name in names
+            )
+        if ref.kind_group not in self._kinds:
+            self._kinds[ref.kind_group] = selection.wants_kind_names(self.words(ref))
+        if not self._kinds[ref.kind_group]:
+            return False
+        if ref.namespace:
+            return True
+        if selection.cluster_scoped is ClusterScoped.NO:
+            return False
+        if selection.only_needed_cluster_objects:
+            return ref.kind_group == "Namespace" and selection.wants_namespace(ref.name)
+        return True
+
+    def wants_labels(self, manifest: Manifest) -> bool:
+        """Tell whether an object's labels are selected."""
+        labels = (manifest.body.get("metadata") or {}).get("labels") or {}
+        return self._request.selection.label_selector.match(labels)
+
+
+def companions(
+    request: ReplayRequest, selected: Iterable[Manifest], others: Iterable[Manifest]
+) -> tuple[list[Manifest], list[Companion]]:
+    """Return the cluster-scoped objects that the selected ones need, and why each comes along."""
+    chosen = list(selected)
+    pool = [manifest for manifest in others if not manifest.ref.namespace]
+    is_whole = request.selection.kinds.is_everything and not (
+        request.names or request.selection.labels
+    )
+    homes = [manifest.ref.name for manifest in chosen if manifest.ref.kind_group == "Namespace"]
+    found = needed_by(
+        [manifest.ref for manifest in chosen], [*chosen, *pool], homes if is_whole else ()
+    )
+    by_ref = {manifest.ref: manifest for manifest in pool}
+    return (
+        [by_ref[ref] for ref in found],
+        [Companion(ref, tuple(map(str, needs))) for ref, needs in found.items()],
+    )

@@ -1,0 +1,386 @@
+"""From a commit and a target to a plan: everything here only reads, dry runs excepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from kube2git.core.cleaning import Cleaner, RuleSet
+from kube2git.core.guards import Scope
+from kube2git.core.objects import Manifest, ObjectRef, ResourceType
+from kube2git.core.plan import Header, Plan, Problem
+from kube2git.core.planning import Computed, Context, compute
+from kube2git.core.policy import Prune
+from kube2git.core.ports import ClusterIdentity, Commit, Discovery, Repo, Target
+from kube2git.core.remap.engine import remap
+from kube2git.core.remap.findings import Remapped
+from kube2git.core.remap.mapping import NamespaceMap
+from kube2git.core.remap.transforms import Change, transform
+from kube2git.core.report import Progress
+from kube2git.core.selection import ClusterScoped
+from kube2git.core.settling import Settled
+from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError
+from kube2git.flows.replaying.commit import (
+    Chooser,
+    CommitReader,
+    Contents,
+    companions,
+)
+from kube2git.flows.replaying.inventory import Inventory, set_name
+from kube2git.flows.replaying.request import Companion, ReplayRequest, Unseal
+from kube2git.flows.replaying.survey import Live, Survey, context_types, types_for
+
+NAMESPACE = "Namespace"
+MAX_NAMED = 20
+"""Findings of one sort that an error lists."""
+
+
+@dataclass
+class Draft:
+    """A plan, and all that showing it and carrying it out needs."""
+
+    request: ReplayRequest
+    commit: Commit
+    identity: ClusterIdentity
+    name: str
+    """Of the replay."""
+    plan: Plan
+    computed: Computed
+    live: Live
+    types: Mapping[str, ResourceType]
+    remapped: Remapped
+    changes: Sequence[Change]
+    """What storage-class maps, image maps and patches did."""
+    along: Sequence[Companion]
+    inventory: Inventory
+    discovery: Discovery
+    settled: dict[ObjectRef, Settled] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def cleaner(self) -> Cleaner:
+        assert self.live.cleaner is not None  # noqa: S101 - a sweep that ended had one
+        return self.live.cleaner
+
+
+class Drafter:
+    """Makes the draft of one replay."""
+
+    def __init__(
+        self,
+        target: Target,
+        repo: Repo,
+        request: ReplayRequest,
+        *,
+        rules: RuleSet,
+        unseal: Unseal | None,
+        started: str,
+    ) -> None:
+        self.target, self.repo, self.rules = target, repo, rules
+        self.unseal = unseal
+        self.started = started
+        self.seconds: dict[str, float] = {}
+        named = {name.namespace for name in request.names if name.namespace}
+        named.update(request.selection.namespaces.literals or ())
+        self.request = replace(
+            request, policy=replace(request.policy, named_namespaces=frozenset(named))
+        )
+
+    def draft(self) -> Iterator[Progress | Draft]:
+        """Yield progress, and the draft last, its candidates not yet settled.
+
+        Raises RefusedError for what nothing may be written with: two objects that become one, a
+        patch that does not fit, and open references when the request is strict.
+        """
+        lap = time.perf_counter()
+        yield Progress("reading the commit")
+        self.reader = CommitReader(self.repo, self.request.revision, self.unseal)
+        lap = self._lap("commit", lap)
+        yield Progress("asking the target which kinds it serves")
+        self.identity = self.target.identity()
+        self.discovery = self.target.discover()
+        self.chooser = Chooser(self.request, self.discovery)
+        self._choose()
+        self.inventory = Inventory.load(
+            self.target,
+            self.discovery,
+            self.request.inventory_namespace,
+            set_name(self.reader.coverage.cluster, self.request.prefix, self.request.maps),
+        )
+        if self.inventory.denial and self.request.policy.prune is Prune.OWNED:
+            raise self.inventory.denial
+        lap = self._lap("discovery", lap)
+        survey = self._survey()
+        for event in survey.read(self.target, self.rules, self.repo.blob_id):
+            if isinstance(event, Live):
+                self.live = event
+            else:
+                yield event
+        lap = self._lap("sweep", lap)
+        yield Progress("comparing", objects=len(self.files))
+        contents = self._contents()
+        chosen, along = self._with_companions(contents)
+        remapped, changes = self._transformed(chosen)
+        self.inventory.adopt(self.live)
+        computed = compute(
+            [moved.manifest for moved in remapped.objects],
+            self.live.objects,
+            self.request.policy,
+            self._context(survey, contents, remapped),
+        )
+        self._lap("comparison", lap)
+        yield Draft(
+            request=self.request,
+            commit=self.reader.commit,
+            identity=self.identity,
+            name=f"{self.reader.commit.id[:7]}-{self.started}",
+            plan=computed.plan,
+            computed=computed,
+            live=self.live,
+            types=survey.types,
+            remapped=remapped,
+            changes=changes,
+            along=along,
+            inventory=self.inventory,
+            discovery=self.discovery,
+            seconds=self.seconds,
+        )
+
+    def _lap(self, phase: str, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds[phase] = now - since
+        return now
+
+    # ── what is wanted ───────────────────────────────────────────────────────────────────────
+
+    def _choose(self) -> None:
+        """Find the files that are selected, and the namespace map that holds for them."""
+        request, files = self.request, self.reader.files
+        # A name that was too long for its path is only known once the file is read.
+        self.files = [
+            file for file in files if self.chooser.wants(file.ref, is_cut="~" in file.name)
+        ]
+        for name in request.names:
+            is_there = any(name.matches(file.ref, self.chooser.words(file.ref)) for file in files)
+            if not is_there and request.policy.prune is Prune.NONE:
+                raise RepositoryNotFoundError(
+                    f"{name} is not in the repository at {request.revision}",
+                    hint=f"`kube2git log {name}` tells when it was; to delete it from the "
+                    "cluster because the commit lacks it, add --prune=all.",
+                )
+        selection = request.selection
+        brings = request.is_partial and selection.cluster_scoped is ClusterScoped.AUTO
+        selected = {file.path for file in self.files}
+        self.pool = [
+            file for file in files if brings and not file.namespace and file.path not in selected
+        ]
+        homes = {home for home in self.reader.namespaces if not request.policy.protects(home)}
+        self.names = NamespaceMap.parse(request.maps, homes)
+        if self.names.idle:
+            raise UsageError(
+                f"the commit holds no namespace that {', '.join(self.names.idle)} is about",
+                hint=f"It holds {', '.join(sorted(homes)) or 'none'}.",
+            )
+        self.origins = {
+            target: source
+            for source in sorted(homes, reverse=True)
+            for target in self.names.targets(source)
+            if target != source
+        }
+
+    @property
+    def _is_as_filed(self) -> bool:
+        """True when every object goes into the target as its file says."""
+        return not (self.names.renamed or self.request.transforms)
+
+    def _survey(self) -> Survey:
+        """Decide which kinds, namespaces and objects of the target are looked at."""
+        prune = self.request.policy.prune
+        kinds: set[str] | None = None
+        if self.request.is_partial or prune is Prune.NONE:
+            kinds = {file.kind_group for file in (*self.files, *self.pool)}
+            kinds |= {NAMESPACE} | {ref.kind_group for ref in self.inventory.entries}
+            if prune is Prune.ALL:
+                kinds |= {
+                    kind
+                    for kind in self.reader.coverage.kinds
+                    if self.request.selection.wants_kind_names(
+                        self.chooser.words(ref_of_kind(kind))
+                    )
+                }
+        types = types_for(self.discovery, kinds, self.reader.coverage, self.rules)
+        wants = None
+        has_cut = any("~" in file.name for file in (*self.files, *self.pool))
+        if prune is Prune.NONE and self._is_as_filed and not has_cut:
+            wanted = {file.ref for file in (*self.files, *self.pool)}
+
+            def wants(ref: ObjectRef) -> bool:
+                return ref in wanted or ref.kind_group in _ALWAYS_READ
+
+        return Survey(
+            types,
+            context_types(self.discovery, types),
+            self._namespaces(),
+            wants,
+            self.reader.tree if self._is_as_filed else None,
+        )
+
+    def _namespaces(self) -> tuple[str, ...] | None:
+        """Return the target's namespaces to read, when they are few and known; else None."""
+        selection, names = self.request.selection, self.request.names
+        if names and all(name.namespace for name in names):
+            sources = {name.namespace for name in names if name.namespace}
+        elif selection.namespaces.literals is not None:
+            sources = set(selection.namespaces.literals)
+        else:
+            return None
+        return tuple(sorted({new for name in sources for new in self.names.targets(name)}))
+
+    # ── what the commit says of it ───────────────────────────────────────────────────────────
+
+    def _contents(self) -> Contents:
+        """Return the selected objects; those that the target has as filed are not read again."""
+        same = self.live.same
+        contents = self.reader.read(file for file in self.files if file.path not in same)
+        for file in self.files:
+            if file.path in same:
+                contents.add(file.path, same[file.path])
+        contents.keep(
+            lambda manifest: (
+                self.chooser.wants(manifest.ref) and self.chooser.wants_labels(manifest)
+            )
+        )
+        return contents
+
+    def _with_companions(self, contents: Contents) -> tuple[list[Manifest], list[Companion]]:
+        chosen = list(contents.manifests.values())
+        if not self.pool:
+            return chosen, []
+        others = self.reader.read(self.pool)
+        found, why = companions(self.request, chosen, others.manifests.values())
+        if not self.request.selection.only_needed_cluster_objects or self.request.names:
+            # What was asked for is a part of a namespace: others may depend on what is there.
+            found = [manifest for manifest in found if self._is_missing(manifest.ref)]
+            missing = {manifest.ref for manifest in found}
+            why = [entry for entry in why if entry.ref in missing]
+        return [*chosen, *found], why
+
+    def _is_missing(self, ref: ObjectRef) -> bool:
+        if ref.kind_group != NAMESPACE:
+            return ref not in self.live.objects
+        return any(name not in self.live.namespaces for name in self.names.targets(ref.name))
+
+    def _transformed(self, chosen: Sequence[Manifest]) -> tuple[Remapped, Sequence[Change]]:
+        """Rename, and apply the maps and patches; raise RefusedError for what must not go on."""
+        targets = {new for names in self.names.renamed.values() for new in names}
+        remapped = remap(
+            chosen,
+            self.names,
+            catalogue=self.request.catalogue,
+            existing=self.live.namespaces,
+            kept=[
+                name
+                for name in self.names.renamed
+                if name in self.live.namespaces and name not in targets
+            ],
+            hidden_kinds=self.request.policy.sealed_kinds,
+        )
+        if remapped.collisions:
+            raise RefusedError(
+                f"objects would become one: {_listed(remapped.collisions)}",
+                hint="Map their namespaces to different names, or select only one of them.",
+            )
+        if remapped.open_references and self.request.is_strict:
+            told = [
+                f"{found.ref} names {found.namespace} at {found.path}"
+                for found in remapped.open_references
+            ]
+            raise RefusedError(
+                f"references lead to namespaces that are neither replayed nor there: "
+                f"{_listed(told)}",
+                hint="Map or replay these namespaces too, or leave --strict out.",
+            )
+        transformed = transform(remapped.objects, self.request.transforms)
+        if transformed.problems:
+            raise RefusedError(
+                f"the changes on the way to the target do not fit: {_listed(transformed.problems)}",
+                hint="Mend the section replay of the configuration.",
+            )
+        return replace(remapped, objects=transformed.objects), transformed.changes
+
+    # ── planning ─────────────────────────────────────────────────────────────────────────────
+
+    def _context(self, survey: Survey, contents: Contents, remapped: Remapped) -> Context:
+        request, reader = self.request, self.reader
+        problems = [
+            Problem(
+                f"{read.type.resource_group} is {read.status} in the target, so what it has of "
+                f"this kind is not known. {read.reason}"
+            )
+            for read in self.live.incomplete(survey.types)
+        ]
+        warnings = [f"{found.ref} {found.path}: {found.message}" for found in remapped.conflicts]
+        return Context(
+            header=Header(
+                commit=reader.commit.id,
+                revision=request.revision,
+                source_cluster=reader.coverage.cluster,
+                target_cluster=self.identity.uid,
+                target_context=self.identity.context,
+                target_version=self.identity.server_version,
+                target_revision=self.live.revision,
+                maps=tuple(
+                    (source, target)
+                    for source, targets in sorted(self.names.renamed.items())
+                    for target in targets
+                ),
+                selection=request.selected(),
+                options=request.options(),
+                inputs=request.inputs,
+            ),
+            types={type.kind_group: type for type in self.discovery.types},
+            scope=Scope(
+                coverage=reader.coverage,
+                owned={ref: uid for ref, uid in self.inventory.owned.items() if self._selects(ref)},
+                origins=self.origins,
+                selects=self._selects,
+            ),
+            unreadable=contents.unreadable,
+            problems=problems,
+            warnings=warnings,
+        )
+
+    def _selects(self, ref: ObjectRef) -> bool:
+        """Tell whether an export of the selection, mapped, would hold an object of the target."""
+        home = ref.name if ref.kind_group == NAMESPACE else ref.namespace
+        origin = ref
+        if home in self.origins:
+            source = self.origins[home]
+            origin = (
+                ref._replace(name=source)
+                if ref.kind_group == NAMESPACE
+                else ref._replace(namespace=source)
+            )
+        elif home in self.names.renamed and home not in self.names.targets(home):
+            # The namespace that was renamed: what the target has under the old name is its own.
+            return False
+        known = self.live.objects.get(ref)
+        return self.chooser.wants(origin) and (
+            known is None or self.chooser.wants_labels(known.manifest)
+        )
+
+
+_ALWAYS_READ = frozenset({NAMESPACE, "PersistentVolume", "Service", "StorageClass.storage.k8s.io"})
+"""Kinds that others collide with, or that tell what exists."""
+
+
+def ref_of_kind(kind_group: str) -> ObjectRef:
+    """Return a reference that stands for a kind."""
+    kind, _, group = kind_group.partition(".")
+    return ObjectRef(group, kind, "", "")
+
+
+def _listed(things: Sequence[object]) -> str:
+    shown = "; ".join(map(str, things[:MAX_NAMED]))
+    return shown + (f"; and {len(things) - MAX_NAMED} more" if len(things) > MAX_NAMED else "")

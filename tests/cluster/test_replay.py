@@ -1,0 +1,427 @@
+"""The promises of a replay, from one real API server into another, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.test_export import load_corpus
+from tests.controlplane import ControlPlane
+from tests.handmade import commit_file
+from tests.tool import Answer, Tool, make_tool
+
+Json = dict[str, Any]
+
+
+class Replayer:
+    """Exports namespaces of one cluster and replays them into another."""
+
+    def __init__(self, source: ControlPlane, target: ControlPlane, home: Path) -> None:
+        self.source = source
+        self.target = target
+        self.tool = make_tool(source.kubeconfig, home)
+
+    def put(self, plane: ControlPlane, *manifests: Json, manager: str = "kubectl-create") -> None:
+        for manifest in manifests:
+            text = json.dumps(manifest)
+            plane.kubectl("create", f"--field-manager={manager}", "-f", "-", input=text)
+
+    def replay(
+        self, *args: str, codes: tuple[int, ...] = (0,), revision: str = "main", yes: bool = True
+    ) -> Answer:
+        flags = ["--kubeconfig", str(self.target.kubeconfig), "--timeout", "20s"]
+        return self.tool.run(
+            "replay", revision, *args, *flags, *(["--yes"] if yes else []), codes=codes
+        )
+
+    def report(self, *args: str, **options: Any) -> Json:
+        answer: Json = self.replay(*args, "-o", "json", **options).json
+        return answer
+
+    def get(self, what: str, namespace: str) -> Json:
+        found: Json = json.loads(self.target.kubectl("get", what, "-n", namespace, "-o", "json"))
+        return found
+
+
+def config_map(namespace: str, name: str, **data: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data,
+    }
+
+
+def deployment(namespace: str, name: str, **spec: Any) -> Json:
+    labels = {"app": name}
+    container = {"name": "web", "image": "example.com/web:1"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"matchLabels": labels}, "template": template, **spec},
+    }
+
+
+def actions(report: Json) -> dict[str, str]:
+    """Return what is planned for each object, but for what is unchanged."""
+    return {
+        f"{item['object']['kind']}/{item['object']['name']}": item["action"]
+        for item in report["plan"]["actions"]
+        if item["action"] != "unchanged"
+    }
+
+
+def planned(report: Json, name: str) -> Json:
+    (found,) = [item for item in report["plan"]["actions"] if item["object"]["name"] == name]
+    return dict(found)
+
+
+def verdicts(report: Json) -> dict[str, str]:
+    return {
+        f"{item['object']['kind']}/{item['object']['name']}": item["verdict"]
+        for item in report["report"]["outcomes"]
+    }
+
+
+@pytest.fixture
+def replayer(cluster: ControlPlane, target: ControlPlane, tmp_path: Path) -> Replayer:
+    return Replayer(cluster, target, tmp_path)
+
+
+@pytest.fixture
+def space(replayer: Replayer, namespace: str) -> Iterator[str]:
+    """Give a namespace of the source that the target lacks, and remove it there afterwards."""
+    yield namespace
+    replayer.target.run_kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def test_the_fixed_point_of_every_built_in_kind(
+    control_plane: Callable[..., ControlPlane], tmp_path: Path
+) -> None:
+    source, empty = control_plane(), control_plane()
+    source.kubectl("create", "namespace", "corpus")
+    load_corpus(source, "corpus")
+    replayer = Replayer(source, empty, tmp_path / "a")
+    # The corpus has an APIService without a backend.
+    replayer.tool.export(codes=(3,))
+    report = replayer.report("--jobs=run")
+    assert report["report"]["complete"], report["report"]
+    assert set(verdicts(report).values()) == {"created"}
+    # Who may only read would be refused a write request, and a dry run too.
+    empty.kubectl("create", "clusterrole", "look", "--verb=get,list,watch", "--resource=*.*")
+    empty.kubectl("create", "clusterrolebinding", "look", "--clusterrole=look", "--user=reader")
+    reader = ["--kubeconfig", str(empty.kubeconfig_for("reader"))]
+    again = replayer.tool.run("replay", "main", "--jobs=run", "-o", "json", *reader).json
+    assert set(actions(again).values()) == {"skip"}
+    assert again["report"]["outcomes"] == []
+    assert again["plan"].get("warnings", []) == report["plan"]["warnings"]
+    empty.kubectl("delete", "clusterrolebinding/look", "clusterrole/look")
+
+    other = make_tool(empty.kubeconfig, tmp_path / "b")
+    other.export(codes=(3,))
+    before, after = replayer.tool.files(), other.files()
+    for files in (before, after):
+        del files[".kube2git/coverage.yaml"]
+    # A PersistentVolume is a record, and is not written unless it is adopted.
+    assert before.keys() - after.keys() == {"cluster/PersistentVolume/corpus-static.yaml"}
+    del before["cluster/PersistentVolume/corpus-static.yaml"]
+    assert after == before
+
+    adopted = replayer.report("--jobs=run", "--adopt-volumes", "pv/corpus-static")
+    assert verdicts(adopted) == {"PersistentVolume/corpus-static": "created"}
+    volume = json.loads(empty.kubectl("get", "pv", "corpus-static", "-o", "json"))
+    assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+def test_nothing_is_written_unless_somebody_says_yes(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, config_map(space, "web", k="1"))
+    replayer.tool.export("-n", space)
+    for args, code in (((), 5), (("--dry-run=server",), 0), (("--dry-run=client",), 0)):
+        answer = replayer.replay("-n", space, *args, yes=False, codes=(code,))
+        assert f"+ configmap/web -n {space}" in answer.stdout
+    assert replayer.target.get(f"/api/v1/namespaces/{space}").status == 404
+
+
+def test_one_object_goes_back_to_what_it_was(replayer: Replayer, space: str) -> None:
+    for name in ("a", "b"):
+        replayer.put(replayer.source, config_map(space, name, k="1"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    replayer.target.kubectl("delete", "cm/a", "-n", space)
+    replayer.target.kubectl(
+        "patch", "cm/b", "-n", space, "--field-manager=kube2git", "-p", '{"data":{"k":"2"}}'
+    )
+    report = replayer.report("cm/a", "-n", space)
+    assert verdicts(report) == {"ConfigMap/a": "created"}
+    assert replayer.get("cm/b", space)["data"] == {"k": "2"}
+    missing = replayer.replay("cm/c", "-n", space, codes=(10,))
+    assert f"cm/c -n {space} is not in the repository at main" in missing.stderr
+
+
+def test_what_others_added_goes_and_is_told_before(replayer: Replayer, space: str) -> None:
+    """Equality: a key, a label, a container, an item of a list."""
+    replayer.put(replayer.source, config_map(space, "map", k="1"), deployment(space, "web"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    replayer.target.kubectl("patch", "cm/map", "-n", space, "-p", '{"data":{"more":"2"}}')
+    replayer.target.kubectl("label", "cm/map", "-n", space, "added=yes")
+    side = {"name": "side", "image": "example.com/side:1"}
+    patch = {"spec": {"template": {"spec": {"containers": [side]}}}}
+    replayer.target.kubectl("patch", "deploy/web", "-n", space, "-p", json.dumps(patch))
+
+    kept = replayer.report("-n", space, "--keep-extra")
+    assert verdicts(kept) == {}
+    assert "added" in replayer.get("cm/map", space)["metadata"]["labels"]
+
+    plan = replayer.report("-n", space, "--dry-run=server", yes=False)
+    assert actions(plan) == {"ConfigMap/map": "update", "Deployment/web": "update"}
+    removals = {item["path"]: item["owners"] for item in planned(plan, "map")["removals"]}
+    assert removals == {"data.more": ["kubectl-patch"], "metadata.labels": ["kubectl-label"]} or (
+        removals == {"data.more": ["kubectl-patch"], "metadata.labels.added": ["kubectl-label"]}
+    )
+    report = replayer.report("-n", space)
+    assert report["report"]["complete"], report["report"]
+    found = replayer.get("cm/map", space)
+    assert found["data"] == {"k": "1"}
+    assert "added" not in found["metadata"].get("labels", {})
+    containers = replayer.get("deploy/web", space)["spec"]["template"]["spec"]["containers"]
+    assert [container["name"] for container in containers] == ["web"]
+    assert actions(replayer.report("-n", space)) == {}
+
+
+def test_a_conflict_names_owner_and_field_and_is_decided_by_the_user(
+    replayer: Replayer, space: str
+) -> None:
+    replayer.put(replayer.source, config_map(space, "map", k="1"))
+    replayer.tool.export("-n", space)
+    replayer.put(
+        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
+    )
+    replayer.put(replayer.target, config_map(space, "map", k="2"), manager="helm")
+    report = replayer.report("-n", space, codes=(3,))
+    blocked = planned(report, "map")
+    assert blocked["action"] == "blocked"
+    assert "helm owns data.k" in blocked["reason"]
+    assert "--take-over=helm" in blocked["reason"]
+    assert replayer.get("cm/map", space)["data"] == {"k": "2"}
+
+    left = replayer.report("-n", space, "--yield=helm")
+    assert planned(left, "map")["action"] == "unchanged"
+    assert replayer.get("cm/map", space)["data"] == {"k": "2"}
+
+    taken = replayer.report("-n", space, "--take-over=helm")
+    assert verdicts(taken) == {"ConfigMap/map": "configured"}
+    assert replayer.get("cm/map", space)["data"] == {"k": "1"}
+
+
+def test_an_autoscaler_keeps_its_replicas(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, deployment(space, "web", replicas=2))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    path = f"/apis/apps/v1/namespaces/{space}/deployments/web/scale"
+    answer = replayer.target.request(
+        "PATCH", f"{path}?fieldManager=kube-controller-manager", {"spec": {"replicas": 5}}
+    )
+    assert answer.status == 200
+    report = replayer.report("-n", space)
+    assert planned(report, "web")["action"] == "unchanged"
+    assert planned(report, "web")["kept"][0]["path"] == "spec.replicas"
+    assert replayer.get("deploy/web", space)["spec"]["replicas"] == 5
+
+
+def test_what_never_changes_is_created_anew_only_when_asked(replayer: Replayer, space: str) -> None:
+    frozen = {**config_map(space, "frozen", k="1"), "immutable": True}
+    replayer.put(replayer.source, frozen)
+    replayer.tool.export("-n", space)
+    replayer.put(
+        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
+    )
+    replayer.put(replayer.target, {**frozen, "data": {"k": "2"}}, manager="kube2git")
+    report = replayer.report("-n", space, codes=(3,))
+    assert planned(report, "frozen")["action"] == "blocked"
+    assert (
+        "data never changes once the object exists. Add --recreate"
+        in planned(report, "frozen")["reason"]
+    )
+    uid = replayer.get("cm/frozen", space)["metadata"]["uid"]
+    done = replayer.report("-n", space, "--recreate")
+    assert verdicts(done) == {"ConfigMap/frozen": "recreated"}
+    found = replayer.get("cm/frozen", space)
+    assert (found["data"], found["immutable"]) == ({"k": "1"}, True)
+    assert found["metadata"]["uid"] != uid
+
+
+def commit(tool: Tool, path: str, body: Json | None) -> None:
+    """Commit a file, as a person would, or remove it."""
+    commit_file(tool, path, None if body is None else yaml.safe_dump(body))
+
+
+def test_an_invalid_object_never_leads_to_a_deletion(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, config_map(space, "ok", k="1"), deployment(space, "web"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    uid = replayer.get("deploy/web", space)["metadata"]["uid"]
+    broken = deployment(space, "web", replicas=-1)
+    commit(replayer.tool, f"namespaces/{space}/Deployment.apps/web.yaml", broken)
+    commit(replayer.tool, f"namespaces/{space}/ConfigMap/ok.yaml", config_map(space, "ok", k="2"))
+    report = replayer.report("-n", space, "--recreate", codes=(3,))
+    assert planned(report, "web")["action"] == "blocked"
+    assert "spec.replicas" in planned(report, "web")["reason"]
+    assert replayer.get("deploy/web", space)["metadata"]["uid"] == uid
+    assert replayer.get("cm/ok", space)["data"] == {"k": "2"}
+
+
+def test_a_saved_plan_is_carried_out_only_while_it_holds(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, config_map(space, "map", k="1"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    commit(replayer.tool, f"namespaces/{space}/ConfigMap/map.yaml", config_map(space, "map", k="2"))
+    file = str(replayer.tool.home / "plan.json")
+    replayer.replay("-n", space, "--plan-out", file, yes=False)
+    assert replayer.get("cm/map", space)["data"] == {"k": "1"}
+    replayer.target.kubectl("annotate", "cm/map", "-n", space, "a=b")
+    late = replayer.replay("-n", space, "--plan", file, codes=(5,))
+    assert "has changed since the plan was made" in late.stderr
+    assert replayer.get("cm/map", space)["data"] == {"k": "1"}
+    replayer.replay("-n", space, "--plan-out", file, yes=False)
+    replayer.replay("-n", space, "--plan", file)
+    assert replayer.get("cm/map", space)["data"] == {"k": "2"}
+
+
+def role_binding(namespace: str) -> Json:
+    account = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    group = {
+        "kind": "Group",
+        "apiGroup": "rbac.authorization.k8s.io",
+        "name": f"system:serviceaccounts:{namespace}",
+    }
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "view", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [account, group],
+    }
+
+
+def node_port_service(namespace: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "open", "namespace": namespace},
+        "spec": {
+            "type": "NodePort",
+            "selector": {"app": "web"},
+            "ports": [{"port": 80, "nodePort": 30123, "protocol": "TCP", "targetPort": 80}],
+        },
+    }
+
+
+def test_a_copy_under_another_name_mapped_back_is_the_original(
+    replayer: Replayer, space: str
+) -> None:
+    copy = f"{space}-copy"
+    dns = config_map(space, "url", url=f"http://db.{space}.svc.cluster.local:5432/x")
+    replayer.put(replayer.source, dns, role_binding(space), deployment(space, "web"))
+    replayer.tool.export("-n", space)
+    report = replayer.report("-n", space, "--map", f"{space}={copy}")
+    assert report["report"]["complete"], report["report"]
+    there = make_tool(replayer.target.kubeconfig, replayer.tool.home / "there")
+    there.export("-n", copy)
+    back = {
+        path.replace(copy, space): text.replace(copy, space)
+        for path, text in there.files().items()
+        if path.startswith(("namespaces/", "cluster/Namespace/"))
+    }
+    original = {
+        path: text
+        for path, text in replayer.tool.files().items()
+        if path.startswith(("namespaces/", "cluster/Namespace/"))
+    }
+    assert back == original
+    assert not [text for text in there.files().values() if f"{space}\n" in text]
+    replayer.target.kubectl("delete", "namespace", copy, "--wait=false")
+
+
+def test_two_copies_beside_each_other_and_a_node_port_that_is_taken(
+    replayer: Replayer, space: str
+) -> None:
+    replayer.put(replayer.source, node_port_service(space))
+    replayer.tool.export("-n", space)
+    one, two = f"{space}-one", f"{space}-two"
+    report = replayer.report("-n", space, "--map", f"{space}={one}", "--map", f"{space}={two}")
+    assert report["report"]["complete"], report["report"]
+    ports = {replayer.get("svc/open", name)["spec"]["ports"][0]["nodePort"] for name in (one, two)}
+    assert 30123 in ports
+    assert len(ports) == 2
+    for name in (one, two):
+        replayer.target.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_objects_that_would_become_one_are_refused_before_any_write(
+    replayer: Replayer, cluster: ControlPlane, space: str
+) -> None:
+    other = cluster.create_namespace()
+    for name in (space, other):
+        replayer.put(replayer.source, config_map(name, "map", of=name))
+    replayer.tool.export("-n", space, "-n", other)
+    answer = replayer.replay("-n", space, "-n", other, "--map", f"{other}={space}", codes=(5,))
+    assert f"configmap/map -n {space} would be each of" in answer.stderr
+    assert replayer.target.get(f"/api/v1/namespaces/{space}").status == 404
+
+
+def test_prune_takes_only_what_replays_made(replayer: Replayer, space: str) -> None:
+    for number in range(12):
+        replayer.put(replayer.source, config_map(space, f"map-{number}", k="1"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    replayer.put(replayer.target, config_map(space, "mine", k="1"))
+    commit_file(replayer.tool, f"namespaces/{space}/ConfigMap/map-0.yaml", None)
+    left = replayer.report("-n", space)
+    assert actions(left) == {}
+    report = replayer.report("-n", space, "--prune=owned")
+    assert verdicts(report) == {"ConfigMap/map-0": "deleted"}
+    assert replayer.get("cm/mine", space)["data"] == {"k": "1"}
+    assert actions(replayer.report("-n", space, "--prune=owned")) == {}
+
+
+def test_prune_to_exactly_what_the_commit_holds_and_its_guards(
+    replayer: Replayer, space: str
+) -> None:
+    for number in range(4):
+        replayer.put(replayer.source, config_map(space, f"map-{number}", k="1"))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    replayer.put(replayer.target, config_map(space, "mine", k="1"))
+    refused = replayer.replay("-n", space, "--prune=all", codes=(5,))
+    assert "more than 10%" in refused.stderr
+    assert "--allow-prune=many" in refused.stderr
+    assert replayer.get("cm/mine", space)
+    report = replayer.report("-n", space, "--prune=all", "--allow-prune=many")
+    assert verdicts(report) == {"ConfigMap/mine": "deleted"}
+    commit_file(replayer.tool, f"cluster/Namespace/{space}.yaml", None)
+    refused = replayer.replay("-n", space, "--prune=all", "--allow-prune=many", codes=(5,))
+    assert "A Namespace goes with everything in it" in refused.stderr
+    assert replayer.target.get(f"/api/v1/namespaces/{space}").status == 200
+
+
+def test_an_incomplete_commit_deletes_nothing(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, config_map(space, "map", k="1"))
+    replayer.tool.export("-n", space, "-l", "team=nobody")
+    replayer.tool.export("-n", space, "--kind", "Namespace")
+    replayer.put(
+        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
+    )
+    replayer.put(replayer.target, config_map(space, "mine", k="1"))
+    report = replayer.report(
+        "-n", space, "--prune=all", "--allow-prune=many", "--allow-prune=empty"
+    )
+    assert planned(report, "mine")["action"] == "skip"
+    assert "does not tell whether it is complete" in planned(report, "mine")["reason"]
