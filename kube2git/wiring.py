@@ -6,7 +6,7 @@ import contextlib
 import gc
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kube2git.core.remap.catalogue import Catalogue
     from kube2git.core.remap.transforms import Transform
     from kube2git.core.sealing import Identities, Opener, Sealing
+    from kube2git.core.wire import Json
 
 CONFIG_NAME = "kube2git.yaml"
 
@@ -117,16 +118,11 @@ def target(settings: Settings) -> KubeTarget:
     """Connect to an API server that is written to; raise as ``cluster`` does."""
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.adapters.kube.connection import connect
-    from kube2git.adapters.kube.retrying import Backoff
 
     chosen, writers = settings.cluster, settings.replay.connections
     base = _connection_settings(settings)
-    # Priority and fairness may hold one of many writers up for long.
-    patient = replace(
-        base, connections=max(base.connections, writers), backoff=Backoff(attempts=12)
-    )
     return KubeTarget(
-        connect(patient),
+        connect(replace(base, connections=max(base.connections, writers))),
         connections=chosen.connections,
         page_size=chosen.page_size,
         writers=writers,
@@ -261,6 +257,19 @@ def identities(settings: Settings) -> Identities:
     if inline := os.environ.get(chosen.identity_variable):
         texts.append(inline)
     return Identities.parse(*texts)
+
+
+def unsealer(settings: Settings) -> Callable[[str, Json], Json]:
+    """Return what opens a sealed file, given its path; it raises SealingError."""
+    from kube2git.core.sealing import unseal
+
+    keys = identities(settings)
+
+    def open_file(path: str, body: Json) -> Json:
+        del path
+        return unseal(body, keys)
+
+    return open_file
 
 
 def opener(settings: Settings) -> Opener:

@@ -66,7 +66,11 @@ def main() -> None:
     WORK.mkdir()
     say("A real Kubernetes control plane starts, as plain processes on this machine.")
     with controlplane.start(WORK / "cluster-a") as cluster:
-        export_half(Shell(cluster.kubeconfig))
+        shell = Shell(cluster.kubeconfig)
+        export_half(shell)
+        say("And back: a second, empty control plane starts.")
+        with controlplane.start(WORK / "cluster-b"):
+            replay_half(shell)
     say(f"Done. The repository is {shlex.quote(str(WORK.relative_to(ROOT) / 'kube2git.git'))}.")
 
 
@@ -111,6 +115,28 @@ def export_half(shell: Shell) -> None:
     shell.run("kube2git diff HEAD~1 HEAD -o diff", codes=(1,))
     say("It is a plain Git repository; every tool that knows Git works on it.")
     shell.run("git -C kube2git.git log --stat --format='%h %s' -1 | tail -8")
+
+
+def replay_half(shell: Shell) -> None:
+    """Replay into an empty cluster under other names, and undo changes in the first one."""
+    there = "--kubeconfig cluster-b/kubeconfig.yaml"
+    maps = "--map shop=store --map payments=billing"
+    say("What would it take to have the commit there, with two namespaces renamed?")
+    shell.run(f"kube2git replay HEAD {maps} {there} --dry-run=server | tail -12")
+    shell.run(f"kube2git replay HEAD {maps} {there} --yes | tail -1")
+    say("Every reference followed: the binding's subjects, and the address in the configuration.")
+    shell.run(
+        f"kubectl {there} get rolebinding -n billing deployer -o jsonpath='{{.subjects}}{{\"\\n\"}}'"
+    )
+    say("The target is what the commit says: there is nothing left to do, and nothing is written.")
+    shell.run(f"kube2git replay HEAD {maps} {there} --yes | tail -1")
+
+    say("Back in the first cluster: one object goes back to what it was before last night.")
+    shell.run("kube2git replay HEAD~1 deploy/checkout -n payments --yes")
+    say("And a whole namespace: what was added since goes, what was deleted comes back.")
+    shell.run("kube2git replay HEAD~1 -n shop --prune=all --take-over='kubectl*' --dry-run=server")
+    shell.run("kube2git replay HEAD~1 -n shop --prune=all --take-over='kubectl*' --yes | tail -1")
+    shell.run("kube2git diff HEAD~1 --live -n shop -n payments")
 
 
 if __name__ == "__main__":

@@ -180,6 +180,7 @@ def _plan(target: Any, settings: Any, request: Any, interruption: Interruption) 
             request,
             rules=wiring.rules(settings),
             clock=wiring.now,
+            unseal=wiring.unsealer(settings),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):

@@ -406,10 +406,6 @@ def test_prune_to_exactly_what_the_commit_holds_and_its_guards(
     assert replayer.get("cm/mine", space)
     report = replayer.report("-n", space, "--prune=all", "--allow-prune=many")
     assert verdicts(report) == {"ConfigMap/mine": "deleted"}
-    commit_file(replayer.tool, f"cluster/Namespace/{space}.yaml", None)
-    refused = replayer.replay("-n", space, "--prune=all", "--allow-prune=many", codes=(5,))
-    assert "A Namespace goes with everything in it" in refused.stderr
-    assert replayer.target.get(f"/api/v1/namespaces/{space}").status == 200
 
 
 def test_an_incomplete_commit_deletes_nothing(replayer: Replayer, space: str) -> None:

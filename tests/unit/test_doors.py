@@ -18,9 +18,9 @@ DOORS = {
     "kubernetes": "adapters/kube/credentials.py",
     "msgspec": "core/wire.py",
     "pyrage": "core/sealing/keys.py",
-    "ruamel": "core/yamlio.py",
-    "urllib3": "adapters/kube/connection.py",
-    "yaml12": "core/yamlio.py",
+    "ruamel": "core/yamlreader.py",
+    "ryaml": "core/yamlio.py",
+    "urllib3": "adapters/kube/",
 }
 
 

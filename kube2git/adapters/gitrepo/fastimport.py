@@ -87,7 +87,10 @@ class FastImport:
         answer = self._process.answers.read().decode("ascii", "replace").strip()
         if self._process.wait() != 0 or not answer:
             raise self._failure()
-        _hand_over(self._git, self._home / "objects" / "pack", self._place)
+        try:
+            _hand_over(self._git, self._home / "objects" / "pack", self._place)
+        except OSError as error:
+            raise _stopped(error.strerror) from None
         return answer
 
     def discard(self) -> None:
@@ -107,10 +110,14 @@ class FastImport:
         why = next(
             (line[6:].strip() for line in lines if line.startswith("fatal:")), "no reason given"
         )
-        return Kube2gitError(
-            f"git fast-import stopped, and nothing was committed: {why}",
-            hint="Check the free space on the disk and the permissions of the repository.",
-        )
+        return _stopped(why)
+
+
+def _stopped(why: str | None) -> Kube2gitError:
+    return Kube2gitError(
+        f"Writing to the repository stopped, and nothing was committed: {why}.",
+        hint="Check the free space on the disk and the permissions of the repository.",
+    )
 
 
 def _hand_over(git: Git, packs: Path, place: Place) -> None:

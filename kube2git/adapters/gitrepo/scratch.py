@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from kube2git.adapters.gitrepo.plumbing import Place
+from kube2git.errors import Kube2gitError
 
 _WRITING = "tmp_objdir-kube2git-"
 _READING = "tmp_objdir-kube2git_read-"
@@ -20,7 +21,18 @@ _READING = "tmp_objdir-kube2git_read-"
 def make(place: Place, *, to_read: bool = False) -> Path:
     """Create a scratch repository; return its folder. The caller removes it."""
     prefix = _READING if to_read else _WRITING
-    home = Path(tempfile.mkdtemp(prefix=prefix, dir=place.objects))
+    try:
+        home = Path(tempfile.mkdtemp(prefix=prefix, dir=place.objects))
+        _fill(home, place)
+    except OSError as error:
+        raise Kube2gitError(
+            f"The repository cannot be written to: {error.strerror} ({place.objects}).",
+            hint="Check the free space on the disk and the permissions of the repository.",
+        ) from None
+    return home
+
+
+def _fill(home: Path, place: Place) -> None:
     (home / "refs").mkdir()
     (home / "objects" / "info").mkdir(parents=True)
     (home / "HEAD").write_bytes(b"ref: refs/heads/scratch\n")
@@ -30,7 +42,6 @@ def make(place: Place, *, to_read: bool = False) -> Path:
         config.append(f"sharedRepository = {place.sharing}")
     config += ["[extensions]", f"objectFormat = {place.object_format}"]
     (home / "config").write_text("\n".join(config) + "\n")
-    return home
 
 
 def remove(home: Path) -> None:

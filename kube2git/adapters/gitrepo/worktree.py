@@ -58,14 +58,19 @@ class WorkTree:
         Raise RepositoryLockedError when one of them is at work.
         """
         # The lock is a second name of our own file: that tells a later run whose it was.
-        self._claim.touch()
         try:
+            self._claim.touch()
             os.link(self._claim, self._lock)
         except FileExistsError:
             self._claim.unlink()
             raise RepositoryLockedError(
                 f"Another git command is at work in {self.root}: {self._lock} exists.",
                 hint="Wait for it to end; if none is running, remove that file.",
+            ) from None
+        except OSError as error:
+            raise Kube2gitError(
+                f"The index of {self.root} cannot be locked: {error.strerror}.",
+                hint="Check the permissions there, or use a bare repository.",
             ) from None
         try:
             with contextlib.suppress(FileNotFoundError):

@@ -20,6 +20,7 @@ from kube2git.core.remap.transforms import Change, transform
 from kube2git.core.report import Progress
 from kube2git.core.selection import ClusterScoped
 from kube2git.core.settling import Settled
+from kube2git.core.stances import OwnerRule, Stance
 from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError
 from kube2git.flows.replaying.commit import (
     Chooser,
@@ -28,10 +29,14 @@ from kube2git.flows.replaying.commit import (
     companions,
 )
 from kube2git.flows.replaying.inventory import Inventory, set_name
-from kube2git.flows.replaying.request import Companion, ReplayRequest, Unseal
+from kube2git.flows.replaying.request import ASKED, Companion, ReplayRequest, Unseal
 from kube2git.flows.replaying.survey import Live, Survey, context_types, types_for
 
 NAMESPACE = "Namespace"
+NAMED_ONE_BY_ONE = OwnerRule(
+    "kubectl*", Stance.TAKE_OVER, "a person set it with kubectl, and a person named the object"
+)
+"""Undoing one object mostly means to undo what somebody did with kubectl."""
 MAX_NAMED = 20
 """Findings of one sort that an error lists."""
 
@@ -83,9 +88,12 @@ class Drafter:
         self.seconds: dict[str, float] = {}
         named = {name.namespace for name in request.names if name.namespace}
         named.update(request.selection.namespaces.literals or ())
-        self.request = replace(
-            request, policy=replace(request.policy, named_namespaces=frozenset(named))
-        )
+        owners = request.policy.owners
+        if request.names and all(name.name for name in request.names):
+            asked = tuple(rule for rule in owners if rule.reason == ASKED)
+            owners = (*asked, NAMED_ONE_BY_ONE, *owners[len(asked) :])
+        policy = replace(request.policy, named_namespaces=frozenset(named), owners=owners)
+        self.request = replace(request, policy=policy)
 
     def draft(self) -> Iterator[Progress | Draft]:
         """Yield progress, and the draft last, its candidates not yet settled.

@@ -103,7 +103,6 @@ class Verdict(enum.StrEnum):
     CONFIGURED = "configured"
     RECREATED = "recreated"
     DELETED = "deleted"
-    UNCHANGED = "unchanged"
     FAILED = "failed"
     NOT_TRIED = "not tried"
     """Something that it needs had failed, or the run was stopped before its turn."""
@@ -149,14 +148,13 @@ class ReplayReport:
         return all_done and not (self.blocked or self.not_ready or self.problems or self.stopped)
 
 
-def outcomes_of(action: Action) -> Verdict:
-    """Return the verdict when an action has succeeded."""
-    return {
-        Action.CREATE: Verdict.CREATED,
-        Action.UPDATE: Verdict.CONFIGURED,
-        Action.RECREATE: Verdict.RECREATED,
-        Action.DELETE: Verdict.DELETED,
-    }.get(action, Verdict.UNCHANGED)
+SUCCESS: dict[Action, Verdict] = {
+    Action.CREATE: Verdict.CREATED,
+    Action.UPDATE: Verdict.CONFIGURED,
+    Action.RECREATE: Verdict.RECREATED,
+    Action.DELETE: Verdict.DELETED,
+}
+"""What an action comes to when it succeeds."""
 
 
 @dataclass(frozen=True, slots=True)

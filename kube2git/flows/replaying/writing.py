@@ -23,7 +23,7 @@ from kube2git.core.workloads import dig, items_of
 from kube2git.errors import Kube2gitError
 from kube2git.flows.replaying.drafting import Draft
 from kube2git.flows.replaying.readiness import Waiter, absence
-from kube2git.flows.replaying.request import Outcome, Verdict, outcomes_of
+from kube2git.flows.replaying.request import SUCCESS, Outcome, Verdict
 from kube2git.flows.replaying.survey import REPLAY_LABEL
 from kube2git.flows.replaying.target import TargetView
 
@@ -109,7 +109,7 @@ class Writer:
                     raw = left
                 self.view.note(ref, raw)
                 is_theirs = answer.status == 200 and not _is_only_ours(raw)
-                verdict = outcomes_of(action.action)
+                verdict = SUCCESS[action.action]
                 if verdict is Verdict.CREATED and is_theirs:
                     verdict = Verdict.CONFIGURED
                 return Outcome(ref, verdict, "", told), raw

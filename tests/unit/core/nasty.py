@@ -75,6 +75,6 @@ any_json = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4), st.dictionaries(any_text, inner, max_size=4)
     ),
-    max_leaves=12,
+    max_leaves=8,
 )
-any_mapping = st.dictionaries(any_text, any_json, max_size=5)
+any_mapping = st.dictionaries(any_text, any_json, max_size=4)

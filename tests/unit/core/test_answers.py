@@ -163,6 +163,12 @@ def test_a_denial_names_who_denied_it(message: str, shown: str) -> None:
     assert found == f"The API server does not allow it (403 Forbidden{detail})."
 
 
+@pytest.mark.parametrize("details", [None, "odd", {}, {"causes": None}, {"causes": [None, "odd"]}])
+def test_a_status_of_an_odd_shape_is_still_understood(details: Any) -> None:
+    found = classify(422, {"reason": "Invalid", "details": details}, "Deployment.apps")
+    assert found.message == "The API server does not accept the object (422 Invalid)."
+
+
 TYPED = "failed to create typed patch object (shop/d; apps/v1, Kind=Deployment): "
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube2git.core import wire
@@ -100,6 +100,7 @@ def test_what_is_not_json_is_refused_without_quoting_it(data: bytes) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@settings(max_examples=50)
 @given(nasty.any_mapping)
 def test_json_comes_back_in_its_order(body: Json) -> None:
     decoded = wire.decode(wire.encode(body))
@@ -107,6 +108,7 @@ def test_json_comes_back_in_its_order(body: Json) -> None:
     assert list(decoded) == list(body)
 
 
+@settings(max_examples=50)
 @given(nasty.any_mapping, st.randoms(use_true_random=False))
 def test_a_digest_ignores_the_order_of_keys(body: Json, chance: random.Random) -> None:
     keys = list(body)
@@ -115,6 +117,7 @@ def test_a_digest_ignores_the_order_of_keys(body: Json, chance: random.Random) -
     assert wire.digest({"a": [shuffled]}) == wire.digest({"a": [body]})
 
 
+@settings(max_examples=50)
 @given(nasty.any_json, nasty.any_json)
 def test_a_digest_tells_values_apart(one: object, other: object) -> None:
     equal = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
@@ -148,6 +151,7 @@ def test_an_apply_body_survives_the_yaml_reader_of_the_api_server() -> None:
     assert read["k"] == keys
 
 
+@settings(max_examples=50)
 @given(nasty.any_mapping)
 def test_an_apply_body_says_the_same(body: Json) -> None:
     assert json.loads(wire.apply_body(body)) == body

@@ -12,7 +12,13 @@ from kube2git.errors import (
     UsageError,
 )
 from tests.gitservers import create_remote, run_git
-from tests.unit.adapters.gitrepo.work import commit, commit_elsewhere, contents, remote_subjects
+from tests.unit.adapters.gitrepo.work import (
+    WHEN,
+    commit,
+    commit_elsewhere,
+    contents,
+    remote_subjects,
+)
 
 
 def test_a_new_repository_is_bare_and_valid(tmp_path: Path) -> None:
@@ -177,3 +183,32 @@ def test_others_submodules_and_links_survive(tmp_path: Path) -> None:
         assert [change.path for change in repo.changes(before, after)] == ["a"]
         assert [change.path for change in repo.changes(None, after)] == ["a", "link", "run"]
     assert entries.strip() in run_git(*at, "ls-tree", "main")
+
+
+def test_a_blob_that_nobody_added_is_told(tmp_path: Path) -> None:
+    GitRepository.create(tmp_path / "r.git")
+    with GitRepository.open(str(tmp_path / "r.git")) as repo:
+        missing = repo.blob_id(b"never added")
+        with repo.writer(None) as writer, pytest.raises(Kube2gitError, match=missing) as failure:
+            writer.commit("x", WHEN, {"a": missing})
+        assert "nothing was committed" in str(failure.value)
+        assert repo.tip() is None
+        commit(repo, {"a": "1"})
+    assert not list((tmp_path / "r.git").glob("fast_import_crash*"))
+    assert not list((tmp_path / "r.git/objects").glob("tmp_*"))
+
+
+def test_a_disk_that_takes_nothing_more_is_told(tmp_path: Path) -> None:
+    GitRepository.create(tmp_path / "r.git")
+    with GitRepository.open(str(tmp_path / "r.git")) as repo:
+        with repo.writer(None) as writer:
+            blob = writer.add(b"x" * 100_000)
+            (tmp_path / "r.git/objects/pack").rmdir()
+            (tmp_path / "r.git/objects/pack").write_text("in the way")
+            files = {f"f{n}": writer.add(b"%d" % n) for n in range(200)} | {"a": blob}
+            with pytest.raises(Kube2gitError, match="stopped") as failure:
+                writer.commit("x", WHEN, files)
+        assert "free space" in failure.value.hint
+        assert repo.tip() is None
+        (tmp_path / "r.git/objects/pack").unlink()
+        commit(repo, {"a": "1"})

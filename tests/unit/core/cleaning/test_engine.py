@@ -82,3 +82,22 @@ def test_more_names_than_the_cache_holds() -> None:
     clean = CLEANER.clean(secret(**annotations, **doomed)).body
     assert clean is not None
     assert clean["metadata"]["annotations"] == annotations
+
+
+def test_what_stays_for_no_special_reason_is_not_mentioned() -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a", "labels": {"app.kubernetes.io/managed-by": "me"}},
+        "spec": {"containers": [{"name": "web", "image": "nginx"}]},
+    }
+    assert CLEANER.explain(pod).kept == ()
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"clusterIP": "None"},
+    }
+    assert [found.rule.id for found in CLEANER.explain(service).kept] == ["cluster-ip-headless"]
+    service["spec"] = {"clusterIP": "10.0.0.7"}
+    assert [found.rule.id for found in CLEANER.explain(service).kept] == ["cluster-ip-chosen"]

@@ -12,11 +12,15 @@ from kube2git.core import sealing
 from kube2git.core.sealing import (
     CreationRules,
     Identities,
+    Opener,
     Recipients,
     Scope,
+    Sealer,
+    Sealing,
     SealRule,
     SecretValues,
     cipher,
+    describe,
     seal,
     unseal,
 )
@@ -130,8 +134,16 @@ def test_no_repr_holds_a_secret() -> None:
     key_cipher, data_key = cipher.Cipher.generate()
     plain = cipher.plain_of(CANARY)
     wraps = ALICE.recipients.wrap(data_key)
+    settings = Sealing({"Secret": RULE}, ALICE.recipients, key=CANARY.encode())
+    sealer = Sealer(settings, when=WHEN)
+    assert not sealer.is_unchanged("a.yaml", BODY, RULE)
     shown = repr(
         [
+            settings,
+            sealer,
+            sealer.seals(frozenset()),
+            Opener(ALICE.identities),
+            *describe(findings, "ConfigMap"),
             values,
             findings,
             key_cipher,
@@ -149,7 +161,7 @@ def test_no_repr_holds_a_secret() -> None:
 def test_every_class_of_the_package_is_looked_at_here() -> None:
     classes = {name for name in sealing.__all__ if isinstance(getattr(sealing, name), type)}
     errors = {name for name in classes if issubclass(getattr(sealing, name), Kube2gitError)}
-    assert classes - errors == {
-        "CreationRule", "CreationRules", "Finding", "Identities", "Recipients", "Scope", "SealRule",
-        "SecretValues",
+    assert classes - errors - {"LeakPolicy"} == {
+        "CreationRule", "CreationRules", "Finding", "Identities", "Opener", "Recipients", "Scope",
+        "SealRule", "Sealer", "Sealing", "Seals", "SecretValues",
     }  # fmt: skip

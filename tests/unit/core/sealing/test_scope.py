@@ -81,6 +81,7 @@ def test_settings_that_cannot_be_followed_are_named(settings: dict[str, object],
     [
         (Scope("encrypted_regex", "^(data|stringData)$"), False),
         (Scope("encrypted_regex", "^(name)$"), True),
+        (Scope("encrypted_regex", "^(namespace)$"), True),
         (Scope("encrypted_regex", "^metadata$"), True),
         (Scope("unencrypted_suffix", "_clear"), True),
         (Scope("unencrypted_regex", "^(kind|metadata|apiVersion)$"), False),
