@@ -149,6 +149,7 @@ def policy(settings: Settings, **choices: Any) -> Policy:
     ``take_over`` and ``yield_to`` are further managers, beside those of the settings.
     """
     from kube2git.core.policy import Policy
+    from kube2git.core.sealing import seal_rules
     from kube2git.core.stances import DEFAULT_RULES, OwnerRule, Stance
     from kube2git.flows.replaying import ASKED
 
@@ -158,6 +159,7 @@ def policy(settings: Settings, **choices: Any) -> Policy:
     return Policy(
         prune_limit=chosen.prune_limit,
         protected=frozenset(chosen.protected_namespaces),
+        sealed_kinds=frozenset(seal_rules(settings.sealing.fields)),
         owners=(
             *(OwnerRule(manager, Stance.TAKE_OVER, ASKED) for manager in taken),
             *(OwnerRule(manager, Stance.YIELD, ASKED) for manager in yielded),

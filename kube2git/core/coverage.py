@@ -163,7 +163,11 @@ class Listing:
         for kind in self.unserved():
             kinds[kind] = replace(kinds[kind], status=KindStatus.FAILED, namespaces=())
         for kind, type in self.exported.items():
-            kinds[kind] = merge(self.before.kinds.get(kind), self._covered(type))
+            now, result = self._covered(type), self.results.get(kind)
+            # What a right that is missing left out is missing, however complete it once was.
+            is_cut = result is not None and result.status is KindStatus.PARTIAL
+            narrow = self.selection.labels or not self.selection.namespaces.is_everything
+            kinds[kind] = now if is_cut and not narrow else merge(self.before.kinds.get(kind), now)
         left_out = dict(self.left_out)
         if not self.selection.kinds.is_everything:
             left_out = {**self.before.left_out, **left_out}

@@ -83,7 +83,10 @@ def compare_live(
                     for name in names
                 ):
                     continue
-                body = cleaner.clean(item.decode(event.type.api_version, event.type.kind)).body
+                raw = item.decode(event.type.api_version, event.type.kind)
+                if not selection.label_selector.match(raw["metadata"].get("labels") or {}):
+                    continue
+                body = cleaner.clean(raw).body
                 if body is None:
                     continue
                 path = layout.path_of(ref)

@@ -314,13 +314,19 @@ class _Export:
         type, got = page.type, self.got
         collects = self.selection.only_needed_cluster_objects
         filters = type.namespaced and not self.selection.namespaces.is_everything
+        # Kinds that hold facts for cleaning are listed whatever their labels.
+        labelled = bool(self.selection.labels)
         for item in page.items:
             meta = item.meta
             if filters and not self.selection.wants_namespace(meta.namespace):
                 continue
-            if not collects and self._is_remembered(type, item, is_sealed=is_sealed):
+            if not (collects or labelled) and self._is_remembered(type, item, is_sealed=is_sealed):
                 continue
             raw = item.decode(type.api_version, type.kind)
+            if labelled and not self.selection.label_selector.match(
+                raw["metadata"].get("labels") or {}
+            ):
+                continue
             cleaned = self.cleaner.clean(raw)
             if cleaned.body is None:
                 rule = cleaned.left_out.id if cleaned.left_out else ""
