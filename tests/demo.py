@@ -39,7 +39,7 @@ class Shell:
         """Run one command line; end the demo when its exit code is none of ``codes``."""
         print(f"\n\033[1m$ {command}\033[0m" if sys.stdout.isatty() else f"\n$ {command}")
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["bash", "-o", "pipefail", "-c", command],
             cwd=WORK,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -125,9 +125,7 @@ def replay_half(shell: Shell) -> None:
     shell.run(f"kube2git replay HEAD {maps} {there} --dry-run=server | tail -12")
     shell.run(f"kube2git replay HEAD {maps} {there} --yes | tail -1")
     say("Every reference followed: the binding's subjects, and the address in the configuration.")
-    shell.run(
-        f"kubectl {there} get rolebinding -n billing deployer -o jsonpath='{{.subjects}}{{\"\\n\"}}'"
-    )
+    shell.run(f"kubectl {there} get -n billing rolebinding/deployer -o yaml | tail -4")
     say("The target is what the commit says: there is nothing left to do, and nothing is written.")
     shell.run(f"kube2git replay HEAD {maps} {there} --yes | tail -1")
 

@@ -359,7 +359,7 @@ class GitSshServer:
             env=_environment(),
         )
         # A client may keep its side open after git has given up.
-        incoming = asyncio.ensure_future(_pump(process.stdin, child.stdin))
+        incoming = asyncio.ensure_future(_feed(process.stdin, child.stdin))
         await asyncio.gather(
             _pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr)
         )
@@ -372,4 +372,8 @@ async def _pump(source: Any, target: Any) -> None:
         while data := await source.read(1 << 16):
             target.write(data)
             await target.drain()
-        target.write_eof()
+
+
+async def _feed(source: Any, target: Any) -> None:
+    await _pump(source, target)
+    target.close()

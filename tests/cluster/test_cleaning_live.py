@@ -1,77 +1,23 @@
 """What the catalogue of cleaning claims about API servers, against a real one.
 
-Boundary: that every kind survives an export and a replay, the tests of those show.
+Boundary: that every kind survives an export and a replay, the tests of those show; who set a
+field, test_ownership_live.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from kube2git.core import wire
-from kube2git.core.cleaning import Cleaner, ContextBuilder, RuleSet, manager_of
-from kube2git.core.objects import ObjectRef, ref_of
+from kube2git.core.objects import ObjectRef
 from kube2git.core.wire import Json
+from tests.cluster.cleaned import RULES, cleaner_for, everything, exported, read, spec_of
 from tests.cluster.conftest import StartControlPlane
 from tests.controlplane import ControlPlane
 
 pytestmark = pytest.mark.needs("kwok")
-
-RULES = RuleSet.default()
-
-
-def read(plane: ControlPlane, path: str) -> Json:
-    answer = plane.get(path)
-    assert answer.status == 200, path
-    body: Json = answer.json()
-    return body
-
-
-def everything(plane: ControlPlane) -> Iterator[Json]:
-    """Yield every object of every kind, each kind in one version."""
-    groups = read(plane, "/apis")["groups"]
-    versions = ["/api/v1", *(f"/apis/{v['groupVersion']}" for g in groups for v in g["versions"])]
-    seen: set[tuple[str, str]] = set()
-    for version in versions:
-        for resource in read(plane, version)["resources"]:
-            group_version = version.removeprefix("/apis/").removeprefix("/api/")
-            kind = (group_version.rpartition("/")[0], resource["name"])
-            if kind in seen or "list" not in resource["verbs"]:
-                continue
-            seen.add(kind)
-            page = wire.skim(plane.get(f"{version}/{resource['name']}").body)
-            for item in page.items:
-                yield item.decode(group_version, resource["kind"])
-
-
-def cleaner_for(plane: ControlPlane, rules: RuleSet = RULES) -> Cleaner:
-    builder = ContextBuilder()
-    for path in (
-        "/api/v1/services",
-        "/apis/autoscaling/v2/horizontalpodautoscalers",
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-    ):
-        version = path.rpartition("/")[0].removeprefix("/apis/").removeprefix("/api/")
-        page = wire.skim(plane.get(path).body)
-        for item in page.items:
-            builder.add(item.decode(version, page.list_kind.removesuffix("List")))
-    return Cleaner(rules, builder.build())
-
-
-def exported(plane: ControlPlane) -> dict[ObjectRef, Json]:
-    cleaner = cleaner_for(plane)
-    cleaned = (cleaner.clean(body).body for body in everything(plane))
-    return {ref_of(body): body for body in cleaned if body is not None}
-
-
-def spec_of(plane: ControlPlane, path: str) -> Json:
-    clean = cleaner_for(plane).clean(read(plane, path)).body
-    assert clean is not None
-    spec: Json = clean["spec"]
-    return spec
-
 
 # ── A cluster in which nobody has done anything ──────────────────────────────────────────────
 
@@ -138,242 +84,10 @@ def test_a_new_cluster_holds_nothing_and_then_what_a_person_changed(
     plane.stop()
 
 
-# ── Who set a field ──────────────────────────────────────────────────────────────────────────
-
-PLAIN: Json = {"type": "NodePort", "ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}]}
-CHOSEN: Json = {
-    "type": "NodePort",
-    "ipFamilies": ["IPv4"],
-    "ipFamilyPolicy": "SingleStack",
-    "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80, "protocol": "UDP"}],
-}
-ALLOCATED = {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}
-
-CREATORS = {
-    "create": ("create",),
-    "client-side apply": ("apply",),
-    "server-side apply": ("apply", "--server-side"),
-}
-each_creator = pytest.mark.parametrize("creator", CREATORS.values(), ids=CREATORS)
-
-
-def make_service(
-    plane: ControlPlane, namespace: str, creator: tuple[str, ...], spec: Json
-) -> tuple[str, Json]:
-    """Create a Service; return its path and what the server made of its spec."""
-    ports = [port | {"name": port.get("name", f"p{i}")} for i, port in enumerate(spec["ports"])]
-    body = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web", "namespace": namespace},
-        "spec": spec | {"ports": ports},
-    }
-    plane.kubectl(*creator, "-f", "-", input=json.dumps(body))
-    path = f"/api/v1/namespaces/{namespace}/services/web"
-    raw: Json = read(plane, path)["spec"]
-    assert raw.keys() >= ALLOCATED or raw["type"] == "ExternalName"
-    return path, raw
-
-
-def node_ports(spec: Json) -> list[int | None]:
-    return [port.get("nodePort") for port in spec["ports"]]
-
-
-@each_creator
-def test_what_the_server_allocated_goes(
-    cluster: ControlPlane, namespace: str, creator: tuple[str, ...]
-) -> None:
-    path, raw = make_service(cluster, namespace, creator, PLAIN)
-    assert all(node_ports(raw))
-    clean = spec_of(cluster, path)
-    assert not clean.keys() & ALLOCATED
-    assert node_ports(clean) == [None, None]
-    # Others may write the object; that does not make the allocation theirs.
-    cluster.kubectl("label", "-n", namespace, "service/web", "team=a")
-    assert spec_of(cluster, path) == clean
-
-
-@each_creator
-def test_what_a_person_chose_stays(
-    cluster: ControlPlane, namespace: str, creator: tuple[str, ...]
-) -> None:
-    # From the bands in which the server allocates last.
-    number = list(CREATORS.values()).index(creator)
-    address, port = f"10.0.0.{200 + number}", 30040 + number
-    ports = [CHOSEN["ports"][0] | {"nodePort": port}, CHOSEN["ports"][1]]
-    path, _ = make_service(
-        cluster, namespace, creator, CHOSEN | {"clusterIP": address, "ports": ports}
-    )
-    clean = spec_of(cluster, path)
-    assert clean["clusterIP"] == address
-    assert clean["clusterIPs"] == [address]
-    assert clean["ipFamilyPolicy"] == "SingleStack"
-    assert clean["ipFamilies"] == ["IPv4"]
-    assert node_ports(clean) == [port, None]
-    # Somebody else reads it, changes something, and writes it all back.
-    body = read(cluster, path)
-    body["spec"]["publishNotReadyAddresses"] = True
-    answer = cluster.request("PUT", f"{path}?fieldManager=other", body)
-    assert answer.status == 200
-    assert spec_of(cluster, path) == clean | {"publishNotReadyAddresses": True}
-
-
-@each_creator
-def test_where_ownership_was_wiped_everything_stays(
-    cluster: ControlPlane, namespace: str, creator: tuple[str, ...]
-) -> None:
-    path, raw = make_service(cluster, namespace, creator, PLAIN)
-    wipe: Json = {"metadata": {"managedFields": [{}], "annotations": None}}
-    assert cluster.request("PATCH", path, wipe).status == 200
-    assert spec_of(cluster, path) == raw
-    # And it stays so after an apply over it, which credits all that was there to nobody.
-    body = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web", "namespace": namespace, "labels": {"team": "a"}},
-    }
-    cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(body))
-    managers = {entry["manager"] for entry in read(cluster, path)["metadata"]["managedFields"]}
-    assert "before-first-apply" in managers
-    assert spec_of(cluster, path) == raw
-
-
-def test_what_kube2git_applied_comes_back_as_it_was_written(
-    cluster: ControlPlane, target: ControlPlane, namespace: str
-) -> None:
-    ports = [{"name": "a", "port": 80, "nodePort": 30050}, {"name": "b", "port": 81}]
-    path, _ = make_service(cluster, namespace, ("create",), PLAIN | {"ports": ports})
-    clean = cleaner_for(cluster).clean(read(cluster, path)).body
-    assert clean is not None
-    target.kubectl("create", "namespace", namespace)
-    target.kubectl(
-        "apply",
-        "--server-side",
-        "--field-manager=kube2git",
-        "-f",
-        "-",
-        input=json.dumps(clean),
-    )
-    assert node_ports(clean["spec"]) == [30050, None]
-    assert cleaner_for(target).clean(read(target, path)).body == clean
-
-
-def test_a_headless_service_without_selector_gets_families_that_nobody_chose(
-    cluster: ControlPlane, namespace: str
-) -> None:
-    path, raw = make_service(
-        cluster, namespace, ("create",), {"clusterIP": "None", "ports": [{"port": 80}]}
-    )
-    assert raw["ipFamilyPolicy"] == "RequireDualStack"
-    clean = spec_of(cluster, path)
-    assert clean["clusterIP"] == "None"
-    assert clean["clusterIPs"] == ["None"]
-    assert not clean.keys() & {"ipFamilies", "ipFamilyPolicy"}
-
-
-def test_a_health_check_port_is_allocated_unless_chosen(
-    cluster: ControlPlane, namespace: str
-) -> None:
-    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 80}]}
-    path, raw = make_service(cluster, namespace, ("create",), spec)
-    assert raw["healthCheckNodePort"]
-    assert "healthCheckNodePort" not in spec_of(cluster, path)
-    other = cluster.create_namespace()
-    chosen = {**spec, "healthCheckNodePort": 30051}
-    path, _ = make_service(cluster, other, ("create",), chosen)
-    assert spec_of(cluster, path)["healthCheckNodePort"] == 30051
-
-
-def test_who_changed_a_field_is_known(cluster: ControlPlane, namespace: str) -> None:
-    path, _ = make_service(cluster, namespace, ("create",), PLAIN)
-    merge = {"spec": {"externalTrafficPolicy": "Local"}, "metadata": {"labels": {"a.b/c": "d"}}}
-    assert cluster.request("PATCH", f"{path}?fieldManager=alice", merge).status == 200
-    body = read(cluster, path)
-    assert manager_of(body, ("spec", "externalTrafficPolicy")) == "alice"
-    assert manager_of(body, ("metadata", "labels", "a.b/c")) == "alice"
-    assert manager_of(body, ("spec", "ports", 1, "port")) == "kubectl-create"
-    assert manager_of(body, ("spec", "clusterIP")) == ""
-
-
 # ── Particular kinds ─────────────────────────────────────────────────────────────────────────
 
 POD: Json = {"restartPolicy": "Always", "containers": [{"name": "c", "image": "x"}]}
-META: Json = {"labels": {"app": "x"}}
-WORKLOADS: Json = {
-    "apiVersion": "v1",
-    "kind": "List",
-    "items": [
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "plain"},
-            "spec": POD,
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "pinned"},
-            "spec": POD
-            | {
-                "nodeName": "n1",
-                "tolerations": [
-                    {
-                        "key": "node.kubernetes.io/unreachable",
-                        "operator": "Exists",
-                        "effect": "NoExecute",
-                        "tolerationSeconds": 60,
-                    }
-                ],
-            },
-        },
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": "once"},
-            "spec": {"suspend": True, "template": {"spec": POD | {"restartPolicy": "Never"}}},
-        },
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": "manual"},
-            "spec": {
-                "suspend": True,
-                "manualSelector": True,
-                "selector": {"matchLabels": {"app": "x"}},
-                "template": {"metadata": META, "spec": POD | {"restartPolicy": "Never"}},
-            },
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "metadata": {"name": "db"},
-            "spec": {
-                "replicas": 0,
-                "serviceName": "db",
-                "selector": {"matchLabels": {"app": "x"}},
-                "template": {"metadata": META, "spec": POD | {"serviceAccountName": "default"}},
-                "volumeClaimTemplates": [
-                    {
-                        "metadata": {"name": "data"},
-                        "spec": {
-                            "accessModes": ["ReadWriteOnce"],
-                            "resources": {"requests": {"storage": "1Gi"}},
-                        },
-                    }
-                ],
-            },
-        },
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": "db"},
-            "spec": {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"},
-                "maxReplicas": 3,
-            },
-        },
-    ],
-}
+WORKLOADS = (Path(__file__).parent / "workloads.yaml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +98,7 @@ def workloads(control_plane: StartControlPlane) -> Iterator[ControlPlane]:
     plane.kubectl("create", "namespace", "shop")
     account = "/api/v1/namespaces/shop/serviceaccounts/default"
     plane.wait(lambda: plane.get(account).status == 200, "The default account")
-    plane.kubectl("create", "-n", "shop", "-f", "-", input=json.dumps(WORKLOADS))
+    plane.kubectl("create", "-n", "shop", "-f", "-", input=WORKLOADS)
     pods = "/api/v1/namespaces/shop/pods"
     plane.wait(
         lambda: [pod["status"]["phase"] for pod in read(plane, pods)["items"]] == ["Running"] * 2,
@@ -436,7 +150,7 @@ def test_a_job_loses_what_was_made_from_its_uid(workloads: ControlPlane) -> None
     assert clean["metadata"] == {"name": "once", "namespace": "shop"}
     manual = spec_of(workloads, "/apis/batch/v1/namespaces/shop/jobs/manual")
     assert manual["selector"] == {"matchLabels": {"app": "x"}}
-    assert manual["template"]["metadata"] == META
+    assert manual["template"]["metadata"] == {"labels": {"app": "x"}}
 
 
 def test_a_claim_template_loses_what_the_server_added(workloads: ControlPlane) -> None:

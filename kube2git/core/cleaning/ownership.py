@@ -37,17 +37,12 @@ SERVER_WRITERS: tuple[str, ...] = (
 """Field managers that are part of the control plane, not somebody who wants something."""
 
 _SERVER_WRITER = any_glob(SERVER_WRITERS)
-_server_writers: dict[str, bool] = {}
 
 
+@lru_cache(maxsize=1000)
 def is_server_writer(manager: str) -> bool:
     """Tell whether a field manager is a part of the control plane."""
-    known = _server_writers.get(manager)
-    if known is None:
-        if len(_server_writers) > 1000:  # managers' names are free text
-            _server_writers.clear()
-        known = _server_writers[manager] = _SERVER_WRITER.fullmatch(manager) is not None
-    return known
+    return _SERVER_WRITER.fullmatch(manager) is not None
 
 
 def _entries(body: Json) -> list[Json]:

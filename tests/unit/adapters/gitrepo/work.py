@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,19 +38,14 @@ def commit_elsewhere(
 ) -> str:
     """Commit in a bare repository as somebody else would, with plain git."""
     at = ("-C", str(remote))
-    parent = run_git(*at, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
-    lines = run_git(*at, "ls-tree", "-r", parent).splitlines() if parent else []
-    files = {path: entry for entry, _, path in (line.partition("\t") for line in lines)}
+    ref = f"refs/heads/{branch}"
+    parent = run_git(*at, "for-each-ref", "--format=%(objectname)", ref)
+    lines = [f"commit {ref}", f"committer Somebody <s@example.com> {int(time.time())} +0000"]
+    lines += [f"data {len(message)}", message, *([f"from {parent}"] if parent else [])]
     for path, text in changes.items():
-        files[path] = (
-            f"100644 blob {run_git(*at, 'hash-object', '-w', '--stdin', data=text.encode())}"
-        )
-    stream = "".join(f"{entry}\t{path}\n" for path, entry in sorted(files.items()))
-    tree = run_git(*at, "mktree", data=stream.encode())
-    parents = ("-p", parent) if parent else ()
-    new = run_git(*at, "commit-tree", tree, *parents, "-m", message)
-    run_git(*at, "update-ref", f"refs/heads/{branch}", new)
-    return new
+        lines += [f"M 100644 inline {path}", f"data {len(text)}", text]
+    run_git(*at, "fast-import", "--quiet", data="\n".join([*lines, ""]).encode())
+    return run_git(*at, "rev-parse", ref)
 
 
 def remote_subjects(remote: Path, branch: str = "main") -> list[str]:
