@@ -233,7 +233,7 @@ def quantity(value: Any) -> str | None:
     ``1k``, ``1000`` and ``1e3`` give ``1000``; ``500m`` and ``0.5`` give ``0.5``. The grammar is
     that of apimachinery's resource.Quantity.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float):
         return None
     match = _QUANTITY.fullmatch(str(value))
     if match is None or len(match[1]) > 40:

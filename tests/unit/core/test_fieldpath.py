@@ -82,6 +82,16 @@ def test_names_alone_leave_the_items_out() -> None:
     assert fieldpath.fields_only((*UDP, "hostPort")) == "spec.containers.ports.hostPort"
 
 
+def test_taking_out_what_is_not_there_changes_nothing() -> None:
+    nowhere: list[Path] = [
+        ("metadata", "labels", "a.b/c", "1"),
+        ("metadata", "labels", Value("a")),
+        ("spec", "containers", "name"),
+        ("spec", "containers", Key.of({"name": "gone"}), "on"),
+    ]
+    assert without(BODY, nowhere) == BODY
+
+
 def test_taking_out_leaves_the_input_as_it_is() -> None:
     before = copy.deepcopy(BODY)
     result = without(BODY, [UDP, ("metadata", "finalizers", Value("one/x")), ("spec", "nope"), ()])

@@ -50,10 +50,37 @@ def test_stripped_items_of_lists_stay_and_others_follow_the_commit() -> None:
     assert body["metadata"]["finalizers"] == ["new/y", "mine/x", "foregroundDeletion"]
 
 
-def test_fields_that_cleaning_took_out_of_items_stay_with_their_item() -> None:
-    def service(*ports: Json) -> Json:
-        return obj("v1", "Service", "a", "b", spec={"ports": list(ports)})
+def test_a_stripped_item_that_the_commit_holds_stands_once() -> None:
+    desired = copy.deepcopy(CLEAN)
+    desired["metadata"]["finalizers"] = ["foregroundDeletion", "mine/x"]
+    body = transplant(RAW, CLEAN, desired)
+    assert body["metadata"]["finalizers"] == ["foregroundDeletion", "mine/x"]
 
+
+def service(*ports: Json) -> Json:
+    return obj("v1", "Service", "a", "b", spec={"ports": list(ports)})
+
+
+def test_a_field_that_cleaning_took_out_goes_to_one_item_only() -> None:
+    raw, clean = service({"port": 80, "nodePort": 30001}), service({"port": 80})
+    desired = service({"port": 80, "targetPort": 8}, {"port": 80, "targetPort": 9})
+    assert transplant(raw, clean, desired)["spec"]["ports"] == [
+        {"port": 80, "targetPort": 8, "nodePort": 30001},
+        {"port": 80, "targetPort": 9},
+    ]
+
+
+def test_an_item_that_gets_a_name_is_still_the_same_item() -> None:
+    raw, clean = service({"port": 80, "nodePort": 30001}), service({"port": 80})
+    desired = service({"name": "web", "port": 80})
+    for one, other in ((clean, desired), (desired, clean)):
+        live = service({**one["spec"]["ports"][0], "nodePort": 30001})
+        (port,) = transplant(live, one, other)["spec"]["ports"]
+        assert port == {**other["spec"]["ports"][0], "nodePort": 30001}
+    assert transplant(raw, clean, service(7))["spec"]["ports"] == [7]  # type: ignore[arg-type]
+
+
+def test_fields_that_cleaning_took_out_of_items_stay_with_their_item() -> None:
     raw = service(
         {"port": 80, "protocol": "TCP", "nodePort": 30001}, {"port": 81, "nodePort": 30002}
     )

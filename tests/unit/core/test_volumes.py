@@ -18,6 +18,7 @@ from tests.unit.core.planned import obj, volume
         ({"rbd": {"image": "i"}}, "rbd|i"),
         ({"nfs": {"server": "s", "path": "/"}}, ""),
         ({"hostPath": {"path": "/"}}, ""),
+        ({"csi": {"driver": "d", "volumeHandle": 5}}, ""),
         ({}, ""),
     ],
 )
