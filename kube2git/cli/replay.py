@@ -13,8 +13,10 @@ import click
 from kube2git.cli import options, output
 
 if TYPE_CHECKING:
+    from kube2git.adapters.kube.applying import KubeTarget
+    from kube2git.config import Settings
     from kube2git.core.plan import Plan
-    from kube2git.flows.replaying import Draft, ReplayReport
+    from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest
 
 
 @click.command("replay")
@@ -129,8 +131,12 @@ def command(
 
 
 def _request(
-    settings: Any, revision: str, words: tuple[str, ...], mode: Any, given: dict[str, Any]
-) -> Any:
+    settings: Settings,
+    revision: str,
+    words: tuple[str, ...],
+    mode: DryRun,
+    given: dict[str, Any],
+) -> ReplayRequest:
     from kube2git import wiring
     from kube2git.core.policy import Allowance, Jobs, Prune, Webhooks
     from kube2git.flows import replaying
@@ -166,7 +172,9 @@ def _request(
     )
 
 
-def _plan(target: Any, settings: Any, request: Any, interruption: Interruption) -> Draft:
+def _plan(
+    target: KubeTarget, settings: Settings, request: ReplayRequest, interruption: Interruption
+) -> Draft:
     from kube2git import wiring
     from kube2git.core.report import Progress
     from kube2git.flows import replaying
@@ -191,7 +199,9 @@ def _plan(target: Any, settings: Any, request: Any, interruption: Interruption) 
     return draft
 
 
-def _carry_out(target: Any, draft: Draft, interruption: Interruption, form: str) -> ReplayReport:
+def _carry_out(
+    target: KubeTarget, draft: Draft, interruption: Interruption, form: str
+) -> ReplayReport:
     from kube2git import wiring
     from kube2git.core.report import Progress
     from kube2git.flows import replaying

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from kube2git.core.fielddiff import Masked, Path
 from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
 from kube2git.core.plan import Action, Plan, PlannedAction
 from kube2git.core.report import ObjectDiff, Progress
+from kube2git.core.sealing.opening import hidden_in
+from kube2git.core.wire import Json
 from kube2git.flows.replaying import Draft, Outcome, ReplayReport, Verdict
 from kube2git.render import differences
 from kube2git.render.differences import ref_data
@@ -165,8 +169,20 @@ def diffs(draft: Draft) -> list[ObjectDiff]:
         known = draft.live.objects.get(action.ref)
         old = known.manifest.body if known and not known.is_terminating else None
         adapted = draft.computed.adapted.get(action.ref)
-        found.append(ObjectDiff.between(old, adapted.manifest.body if adapted else None))
+        diff = ObjectDiff.between(old, adapted.manifest.body if adapted else None)
+        sealed = draft.sealed.get(action.ref)
+        found.append(diff if sealed is None else replace(diff, hidden=_hidden(diff, sealed)))
     return found
+
+
+def _hidden(diff: ObjectDiff, sealed: Json) -> Masked:
+    """Return what tells which values must not be shown, by the file that seals them."""
+    is_sealed = hidden_in(sealed)
+
+    def is_hidden(path: Path) -> bool:
+        return is_sealed(path) or (diff.hidden is not None and diff.hidden(path))
+
+    return is_hidden
 
 
 def outcome_line(outcome: Outcome, paint: Paint) -> str:

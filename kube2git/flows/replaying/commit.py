@@ -94,6 +94,8 @@ class CommitReader:
                 continue
             clear = self._unsealed(file.path, ref, body, found) if SOPS in body else body
             if clear is not None:
+                if clear is not body:
+                    found.sealed[ref] = body
                 found.add(file.path, Manifest.of(clear))
         return found
 
@@ -114,6 +116,8 @@ class Contents:
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
+    sealed: dict[ObjectRef, Json] = field(default_factory=dict)
+    """Files as they were before they were unsealed: they tell which values must not be shown."""
     _paths: dict[ObjectRef, str] = field(default_factory=dict)
 
     def add(self, path: str, manifest: Manifest) -> None:

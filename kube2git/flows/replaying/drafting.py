@@ -21,6 +21,7 @@ from kube2git.core.report import Progress
 from kube2git.core.selection import ClusterScoped
 from kube2git.core.settling import Settled
 from kube2git.core.stances import OwnerRule, Stance
+from kube2git.core.wire import Json
 from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError
 from kube2git.flows.replaying.commit import (
     Chooser,
@@ -60,6 +61,8 @@ class Draft:
     along: Sequence[Companion]
     inventory: Inventory
     discovery: Discovery
+    sealed: Mapping[ObjectRef, Json]
+    """Objects of the target -> their sealed files."""
     settled: dict[ObjectRef, Settled] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -152,6 +155,11 @@ class Drafter:
             along=along,
             inventory=self.inventory,
             discovery=self.discovery,
+            sealed={
+                moved.manifest.ref: contents.sealed[moved.source]
+                for moved in remapped.objects
+                if moved.source in contents.sealed
+            },
             seconds=self.seconds,
         )
 

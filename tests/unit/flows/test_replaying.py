@@ -1,0 +1,254 @@
+"""Replays on fakes: what is written in which order, what a failure stops, what is remembered."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kube2git.core import layout, yamlio
+from kube2git.core.cleaning import RuleSet
+from kube2git.core.coverage import Coverage, KindCoverage
+from kube2git.core.objects import ref_of
+from kube2git.core.plan import Action
+from kube2git.core.policy import Allowance, Policy, Prune
+from kube2git.core.ports import KindStatus, Verb, WriteRequest
+from kube2git.core.report import Progress
+from kube2git.core.selection import parse_object_names
+from kube2git.errors import RefusedError, RepositoryNotFoundError
+from kube2git.flows import replaying
+from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest, Verdict
+from tests.fakes.repo import FakeRepo
+from tests.fakes.target import FakeTarget
+
+Json = dict[str, Any]
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+RULES = RuleSet.default()
+
+
+def namespace(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def config_map(name: str, **data: str) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "shop"},
+        "data": data,
+    }
+
+
+SHOP = (namespace("shop"), config_map("a", k="1"), config_map("b", k="1"))
+
+
+def commit(repo: FakeRepo, *bodies: Json) -> None:
+    """Make the tip hold these objects and nothing else."""
+    kinds = {kind: KindCoverage(KindStatus.LISTED, ("v1",)) for kind in ("ConfigMap", "Namespace")}
+    data = {layout.path_of(ref_of(body)): yamlio.encode(body) for body in bodies}
+    data[layout.COVERAGE] = yamlio.encode(Coverage("source", kinds).to_data())
+    tip = repo.tip()
+    gone: dict[str, str | None] = dict.fromkeys(repo.tree(tip)) if tip else {}
+    with repo.writer(tip) as writer:
+        changes = gone | {path: writer.add(text) for path, text in data.items()}
+        writer.commit("made", NOW, changes)
+
+
+def plan(target: FakeTarget, repo: FakeRepo, request: ReplayRequest | None = None) -> Draft:
+    events = list(
+        replaying.make_plan(
+            target, repo, request or ReplayRequest("main"), rules=RULES, clock=lambda: NOW
+        )
+    )
+    draft = events[-1]
+    assert isinstance(draft, Draft)
+    assert all(isinstance(event, Progress) for event in events[:-1])
+    return draft
+
+
+def replay(
+    target: FakeTarget, repo: FakeRepo, request: ReplayRequest | None = None, **options: Any
+) -> ReplayReport:
+    *_, report = replaying.carry_out(target, plan(target, repo, request), **options)
+    assert isinstance(report, ReplayReport)
+    return report
+
+
+def verdicts(report: ReplayReport) -> dict[str, Verdict]:
+    return {outcome.ref.name: outcome.verdict for outcome in report.outcomes}
+
+
+def entries(target: FakeTarget) -> dict[str, tuple[str, bool]]:
+    """Return the inventory: name -> (uid, is leaving)."""
+    found: dict[str, tuple[str, bool]] = {}
+    for (_, name), body in target.store.at("ConfigMap").items():
+        if name.startswith("kube2git-inventory-"):
+            packed = base64.b64decode(body["binaryData"]["entries.json.gz"])
+            found |= {row[3]: (row[4], row[6]) for row in json.loads(gzip.decompress(packed))}
+    return found
+
+
+@pytest.fixture
+def repo() -> FakeRepo:
+    repo = FakeRepo()
+    commit(repo, *SHOP)
+    return repo
+
+
+def test_a_commit_goes_into_an_empty_cluster_in_its_order_and_then_there_is_nothing_to_do(
+    repo: FakeRepo,
+) -> None:
+    target = FakeTarget()
+    report = replay(target, repo)
+    assert verdicts(report) == {"shop": "created", "a": "created", "b": "created"}
+    assert report.is_complete
+    written = target.written()
+    assert written[0].startswith("create configmap/kube2git-inventory-")
+    assert written[1] == "apply namespace/shop"
+    assert sorted(written[2:4]) == ["apply configmap/a -n shop", "apply configmap/b -n shop"]
+    made = target.store.at("ConfigMap")["shop", "a"]["metadata"]
+    assert made["labels"] == {"kube2git.io/replay": report.name}
+    assert report.name.endswith("-20240506070809")
+
+    target.sent.clear()
+    assert replay(target, repo).outcomes == ()
+    assert target.sent == []
+
+
+def test_the_inventory_is_there_before_the_first_object_and_knows_uids_afterwards(
+    repo: FakeRepo,
+) -> None:
+    target = FakeTarget()
+    seen: list[dict[str, tuple[str, bool]]] = []
+
+    def look(request: WriteRequest) -> None:
+        if request.verb is Verb.APPLY:
+            seen.append(entries(target))
+
+    target.before_write = look
+    replay(target, repo)
+    assert seen[0] == {"shop": ("", False), "a": ("", False), "b": ("", False)}
+    made = target.store.at("ConfigMap")["shop", "a"]["metadata"]["uid"]
+    assert entries(target)["a"] == (made, False)
+
+
+def test_a_client_dry_run_sends_nothing_but_reads(repo: FakeRepo) -> None:
+    target = FakeTarget(objects=[namespace("shop"), config_map("a", k="2")])
+    draft = plan(target, repo, ReplayRequest("main", dry_run=DryRun.CLIENT))
+    assert [action.action for action in draft.plan.writes] == [Action.UPDATE, Action.CREATE]
+    assert (target.sent, target.dry_runs) == ([], [])
+
+
+def test_what_needs_something_that_failed_is_not_tried(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    # The dry run is accepted, the write is not.
+    target.before_write = lambda _: target.refuse("namespace/shop", 403, "Forbidden")
+    report = replay(target, repo)
+    assert verdicts(report) == {"shop": "failed", "a": "not tried", "b": "not tried"}
+    assert "it needs namespace/shop, which failed" in report.outcomes[0].message
+    assert not report.is_complete
+    assert not [one for one in target.written() if "configmap/a" in one]
+
+
+def test_a_stopped_run_tells_what_was_not_tried_and_the_next_one_goes_on(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    report = replay(
+        target, repo, is_stopped=lambda: "apply configmap/a -n shop" in target.written()
+    )
+    assert verdicts(report) == {"shop": "created", "a": "created", "b": "not tried"}
+    assert report.is_interrupted
+    assert verdicts(replay(target, repo)) == {"b": "created"}
+
+
+def prune(kind: Prune) -> ReplayRequest:
+    allowed = frozenset({Allowance.MANY})
+    return ReplayRequest("main", policy=Policy(prune=kind, allowed=allowed))
+
+
+def test_prune_owned_deletes_what_replays_made_and_forgets_it(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    replay(target, repo)
+    target.put(config_map("mine", k="1"))
+    commit(repo, *SHOP[:2])
+    report = replay(target, repo, prune(Prune.OWNED))
+    assert verdicts(report) == {"b": "deleted"}
+    assert set(entries(target)) == {"shop", "a"}
+    assert ("shop", "mine") in target.store.at("ConfigMap")
+
+
+def test_a_crash_before_the_uids_were_known_leaves_nothing_untracked(repo: FakeRepo) -> None:
+    target = FakeTarget()
+
+    def crash(request: WriteRequest) -> None:
+        if request.verb is Verb.REPLACE:
+            raise SystemExit
+
+    target.before_write = crash
+    with pytest.raises(SystemExit):
+        replay(target, repo)
+    assert entries(target)["b"] == ("", False)
+    target.before_write = None
+    commit(repo, *SHOP[:2])
+    assert verdicts(replay(target, repo, prune(Prune.OWNED))) == {"b": "deleted"}
+
+
+def test_nothing_is_deleted_while_something_could_not_be_written(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    replay(target, repo)
+    commit(repo, *SHOP[:2], config_map("c", k="1"))
+    target.refuse("configmap/c -n shop", 500, "InternalError")
+    report = replay(target, repo, replace(prune(Prune.OWNED), timeout=0.01))
+    assert verdicts(report) == {"b": "not tried", "c": "failed"}
+    assert ("shop", "b") in target.store.at("ConfigMap")
+
+
+def test_what_has_changed_since_the_plan_is_not_deleted(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    replay(target, repo)
+    commit(repo, *SHOP[:2])
+    drafted = plan(target, repo, prune(Prune.OWNED))
+    target.put(config_map("b", k="changed"))
+    *_, report = replaying.carry_out(target, drafted)
+    assert isinstance(report, ReplayReport)
+    assert verdicts(report) == {"b": "failed"}
+    assert target.store.at("ConfigMap")["shop", "b"]["data"] == {"k": "changed"}
+
+
+def test_a_guard_stops_everything_before_the_first_write(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    replay(target, repo)
+    commit(repo, *SHOP[:2], config_map("c", k="1"))
+    target.sent.clear()
+    with pytest.raises(RefusedError, match="would be deleted, more than 10%"):
+        replay(target, repo, ReplayRequest("main", policy=Policy(prune=Prune.OWNED)))
+    assert target.sent == []
+
+
+@pytest.mark.parametrize(("passes", "action"), [(False, Action.BLOCKED), (True, Action.SKIP)])
+def test_a_sealed_object_without_a_key_is_told(
+    repo: FakeRepo, passes: bool, action: Action
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "db", "namespace": "shop"},
+        "data": {"password": "ENC[AES256_GCM,data:xx]"},
+        "sops": {"mac": "x"},
+    }
+    commit(repo, *SHOP, secret)
+    request = ReplayRequest("main", policy=Policy(without_secrets=passes))
+    draft = plan(FakeTarget(), repo, request)
+    (found,) = [one for one in draft.plan.actions if one.ref.kind == "Secret"]
+    assert found.action is action
+    assert draft.plan.is_complete is passes
+
+
+def test_an_object_that_the_commit_lacks_is_told_at_once(repo: FakeRepo) -> None:
+    names = parse_object_names(["cm/none"], "shop")
+    with pytest.raises(RepositoryNotFoundError, match="cm/none -n shop is not in the repository"):
+        plan(FakeTarget(), repo, ReplayRequest("main", names=names))
