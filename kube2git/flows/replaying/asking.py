@@ -27,6 +27,9 @@ _NOT_TOLD = frozenset({Category.MISSING, Category.DENIED, Category.INVALID})
 """Refusals that may only mean that something the object needs is not there yet."""
 
 
+_ATTEMPTS = 4
+
+
 @dataclass
 class Asker:
     """Asks for one draft; the answers land in ``draft.settled``."""
@@ -176,6 +179,27 @@ class Asker:
         answer = self._send(Verb.EDIT, type, ref, operations)
         return self.draft.cleaner.clean(answer.body).body if answer.is_ok and answer.body else None
 
+    def _can_be_replaced(
+        self,
+        adapted: Adapted,
+        known: LiveObject,
+        type: ResourceType,
+        ref: ObjectRef,
+        yielded: Sequence[Yielded],
+    ) -> bool:
+        """Find out whether the server would take a PUT of the whole object."""
+        for _ in range(_ATTEMPTS):
+            raw = self.view.target.get(type, ref.namespace, ref.name)
+            if raw is None:
+                return False
+            body = settling.replacement(adapted, raw, known, self.draft.request.policy, yielded)
+            body, _ = with_owner_uids(body, self.view.uid_of)
+            answer = self._send(Verb.REPLACE, type, ref, body)
+            # A controller that writes the status meanwhile makes the body stale; that says nothing.
+            if answer.status != 409:
+                return answer.is_ok
+        return False
+
     def _refused(
         self,
         action: PlannedAction,
@@ -192,12 +216,8 @@ class Asker:
             created = self._send(Verb.CREATE, type, ref, body)
             return settling.refused(action, refusal, policy, can_be_created=created.is_ok)
         if refusal.category is Category.INVALID and known is not None:
-            raw = self.view.target.get(type, ref.namespace, ref.name)
-            if raw is not None:
-                body = settling.replacement(adapted, raw, known, policy, yielded)
-                body, _ = with_owner_uids(body, self.view.uid_of)
-                replaced = self._send(Verb.REPLACE, type, ref, body)
-                return settling.refused(action, refusal, policy, can_be_replaced=replaced.is_ok)
+            can_be_replaced = self._can_be_replaced(adapted, known, type, ref, yielded)
+            return settling.refused(action, refusal, policy, can_be_replaced=can_be_replaced)
         if (
             self.is_dry_run
             and refusal.category is Category.DENIED
