@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kube2git.adapters.kube.cluster import KubeCluster
-from kube2git.adapters.kube.connection import ConnectionSettings, connect
 from kube2git.core.ports import Discovery, KindRead, KindStatus, SweepRequest
 from tests.cluster.conftest import StartControlPlane
+from tests.cluster.world import open_cluster, wait_until
 from tests.controlplane import ControlPlane, aggregation
 from tests.faults import Answer, FaultProxy, Reply, Request
 
@@ -41,15 +41,13 @@ def old_form(aggregated: ControlPlane, tmp_path: Path) -> Iterator[KubeCluster]:
         yield open_cluster(proxy.kubeconfig(tmp_path))
 
 
-def open_cluster(kubeconfig: Path) -> KubeCluster:
-    return KubeCluster(connect(ConnectionSettings(str(kubeconfig))))
-
-
-def wait_until(claim: Callable[[], bool], timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def refresh(plane: ControlPlane) -> None:
+    """Let the server look at the aggregated API now; by itself it does so every minute or so."""
+    plane.request(
+        "PATCH",
+        f"/apis/apiregistration.k8s.io/v1/apiservices/{aggregation.VERSION}.{aggregation.GROUP}",
+        {"metadata": {"annotations": {"looked-at": f"{time.monotonic()}"}}},
+    )
 
 
 def kinds(discovery: Discovery) -> set[str]:
@@ -126,6 +124,7 @@ def test_a_backend_that_goes_away_fails_its_group_and_its_kinds(
         assert read[FLUNDER].status is KindStatus.FAILED
         assert "503" in read[FLUNDER].reason
         assert read["ConfigMap"].status is KindStatus.LISTED
+        refresh(aggregated)
         wait_until(lambda: GROUP_VERSION in cluster.discover().failed)
         assert f"v1alpha1.{aggregation.GROUP}" in cluster.discover().failed[GROUP_VERSION]
         old = old_form.discover()
@@ -135,4 +134,5 @@ def test_a_backend_that_goes_away_fails_its_group_and_its_kinds(
         assert kinds(old) == kinds(before) - wardle
     finally:
         aggregated.restart("sample-apiserver")
+    refresh(aggregated)
     wait_until(lambda: not cluster.discover().failed and FLUNDER in kinds(cluster.discover()))

@@ -185,7 +185,10 @@ class ClusterConformance:
     # ── A sweep ──────────────────────────────────────────────────────────────────────────────
 
     def test_a_sweep_tells_its_events_in_order(self, world: World) -> None:
-        cluster = world.connect()
+        cluster, namespace = world.connect(page_size=2), world.new_namespace()
+        for name in ("a", "b", "c", "d", "e"):
+            metadata = {"name": name, "namespace": namespace}
+            world.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
         discovery = cluster.discover()
         first = types_of(discovery, "Namespace", "ConfigMap")
         second = types_of(discovery, "Deployment.apps", "Secret")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from kube2git.adapters.kube.cluster import KubeCluster
 from kube2git.adapters.kube.connection import ConnectionSettings, connect
 from kube2git.adapters.kube.retrying import Backoff
 from kube2git.core.objects import ResourceType
+from kube2git.core.ports import SweepEvent, SweepStarted
 from kube2git.core.wire import Json
 from tests import faults
+from tests.conformance.cluster_port import config_map, found
 from tests.controlplane import ports
 from tests.fakes.apiserver import FakeApiServer
 from tests.fakes.store import Store, kind
@@ -136,3 +138,22 @@ def definition(type: ResourceType) -> Json:
 
 def served_in(type: ResourceType, *versions: str) -> ResourceType:
     return dataclasses.replace(type, version=versions[0], versions=versions)
+
+
+def one_thread(api: Api, *, page_size: int = 500) -> KubeCluster:
+    return KubeCluster(connect(api.settings()), connections=1, page_size=page_size)
+
+
+def fill(api: Api, namespace: str, count: int) -> dict[str, str]:
+    names = [f"c{number:03}" for number in range(count)]
+    for name in names:
+        api.put(config_map(namespace, name))
+    return dict.fromkeys(names, "1")
+
+
+def names_of(events: Sequence[SweepEvent], kind: str) -> set[str]:
+    return {body["metadata"]["name"] for body in found(events) if body["kind"] == kind}
+
+
+def starts(events: Sequence[SweepEvent]) -> list[int]:
+    return [event.attempt for event in events if isinstance(event, SweepStarted)]

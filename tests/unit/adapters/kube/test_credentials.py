@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import logging
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,23 @@ def test_a_plugin_that_fails_is_told_and_logs_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_plugin_that_fails_leaves_logging_as_it_was(tmp_path: Path) -> None:
+    """The package logs where it should raise, which installs a handler where there is none."""
+    plugin = write_plugin(tmp_path / "plugin", "import sys; sys.exit('please log in')")
+    config = write_config(tmp_path / "config", exec_user(plugin))
+    script = f"""
+import logging
+from kube2git.adapters.kube.credentials import find_account
+from kube2git.errors import ClusterDeniedError
+try:
+    find_account({str(config)!r}, "").load(pool_size=1)
+except ClusterDeniedError:
+    print(len(logging.getLogger().handlers))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_a_plugin_that_is_missing_is_told(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config", exec_user(tmp_path / "nothing"))
     with pytest.raises(ClusterDeniedError, match="gave no credentials"):
@@ -220,12 +238,18 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path, context: str) -> N
 
 BROKEN: dict[str, str] = {
     "not YAML": f"users: [{{token: {TOKEN}\n  - ]",
+    "an alias to nothing": f"users: *{TOKEN}",
     "empty": "",
     "a list": f"- {TOKEN}",
     "users is no list": f"users: {TOKEN}\nclusters: []\ncontexts: []\ncurrent-context: here",
     "no context": f"users: [{{name: me, user: {{token: {TOKEN}}}}}]\nclusters: []\ncontexts: []",
     "an entry without a name": (
         f"users: [{{user: {{token: {TOKEN}}}}}]\nclusters: []\ncontexts: []\ncurrent-context: here"
+    ),
+    "a token in the wrong place": (
+        "clusters: [{name: c, cluster: {server: 'https://x'}}]\n"
+        "contexts: [{name: here, context: {cluster: c, user: me}}]\n"
+        f"users: [{{name: me, token: {TOKEN}}}]\ncurrent-context: here"
     ),
     "a cluster that is missing": (
         "clusters: []\ncontexts: [{name: here, context: {cluster: c, user: me}}]\n"
