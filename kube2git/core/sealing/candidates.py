@@ -89,7 +89,7 @@ def _parts(key: str, text: str) -> Iterator[tuple[str, str]]:
     if text.startswith(("{", "[")):
         try:
             document = wire.decode(text.encode("utf-8", "replace"))
-        except (wire.MalformedJsonError, RecursionError):
+        except wire.MalformedJsonError:
             pass
         else:
             yield from _parts_of_json(key, document)
@@ -111,15 +111,17 @@ def _parts(key: str, text: str) -> Iterator[tuple[str, str]]:
             yield key, line
 
 
-def _parts_of_json(key: str, node: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict):
-        for inner, value in node.items():
-            yield from _parts_of_json(inner, value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _parts_of_json(key, item)
-    elif isinstance(node, str):
-        yield from _parts(key, node.strip())
+def _parts_of_json(key: str, document: Any) -> Iterator[tuple[str, str]]:
+    # Without recursion: how deep a Secret's value is nested, anybody may choose.
+    nodes = [(key, document)]
+    while nodes:
+        above, node = nodes.pop()
+        if isinstance(node, dict):
+            nodes += node.items()
+        elif isinstance(node, list):
+            nodes += ((above, item) for item in node)
+        elif isinstance(node, str):
+            yield from _parts(above, node.strip())
 
 
 def _decoded(text: str) -> str:

@@ -201,7 +201,7 @@ def describe(findings: Sequence[Finding], kind_group: str) -> Iterator[str]:
         yield f"{finding.field} holds a value of {finding.secret} ({finding.key}) in clear text."
     if len(findings) > 3:
         yield f"So do {len(findings) - 3} more fields."
-    fields = ", ".join(sorted({finding.field for finding in findings}))
+    fields = "', '".join(sorted({finding.field for finding in findings}))
     yield (
         f"Seal it with sealing.fields: {{{kind_group}: ['{fields}']}}, or allow it with "
         f"sealing.allow: {{{kind_group}: ['{fields}']}}."

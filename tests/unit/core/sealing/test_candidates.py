@@ -93,9 +93,10 @@ def test_what_is_looked_for(key: str, value: str, expected: list[str]) -> None:
     assert sorted(set(candidates(key, value))) == sorted(expected)
 
 
-def test_a_document_that_is_nested_too_deeply_is_taken_as_text() -> None:
-    deep = "[" * 5000 + f'"{RANDOM}"' + "]" * 5000
-    assert list(candidates("a", deep)) == [deep]
+def test_how_deep_a_document_is_nested_does_not_matter() -> None:
+    nested = {depth: "[" * depth + f'"{RANDOM}"' + "]" * depth for depth in (900, 5000)}
+    assert list(candidates("a", nested[900])) == [RANDOM]
+    assert list(candidates("a", nested[5000])) == [nested[5000]]  # is not read as JSON any more
 
 
 def test_of_a_long_file_the_beginning_is_looked_at() -> None:

@@ -77,10 +77,11 @@ def test_fields_are_named_as_the_config_takes_them() -> None:
     assert SealRule.of("ConfigMap", ['data["app.properties"]'])
 
 
-def test_a_value_that_is_a_key_is_found_and_not_repeated() -> None:
-    body = config_map(**{VALUE: {"deep": VALUE}, base64(VALUE): "x"})
-    findings = VALUES.search(body)
-    assert findings == [Finding("data", DB, "data.password")]
+@pytest.mark.parametrize(
+    "data", [{VALUE: "x"}, {base64(VALUE): 5}, {f"my-{VALUE}": {"deep": {"deeper": VALUE}}}]
+)
+def test_a_value_that_is_a_key_is_found_and_not_repeated(data: dict[str, Any]) -> None:
+    assert VALUES.search(config_map(**data)) == [Finding("data", DB, "data.password")]
 
 
 def test_every_secret_whose_value_is_there_is_named() -> None:
@@ -97,9 +98,9 @@ def test_every_secret_whose_value_is_there_is_named() -> None:
     ]
 
 
-def test_values_with_quotes_and_backslashes_are_found() -> None:
-    value = 'a"b\\c1d2é3/f4g5'
-    values = values_of(secret(stringData={"a": value}))
+@pytest.mark.parametrize("value", ['a"b\\c1d2é3/f4g5', '"\\' * 8 + "x", 'a"b"' * 5])
+def test_values_with_quotes_and_backslashes_are_found(value: str) -> None:
+    values = values_of(secret(stringData={"token": value}))
     assert values.search(config_map(b=f"-{value}-"))
     assert values.search(config_map(b=base64(value)))
 
