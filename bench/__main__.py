@@ -75,7 +75,7 @@ def measure(plane: controlplane.ControlPlane, work: Path, objects: int, rounds: 
         export(samples, "1 % changed", plane, repo)
         for memory in repo.glob("**/seen-*"):
             memory.unlink()
-        export(samples, "unchanged, without local memory", plane, repo)
+        export(samples, "unchanged, nothing remembered", plane, repo)
         begun = time.perf_counter()
         subprocess.run([KUBE2GIT, "--help"], check=True, stdout=subprocess.DEVNULL)
         samples.add("--help", time.perf_counter() - begun)
@@ -118,7 +118,7 @@ def table(samples: Samples) -> None:
     for name, values in samples.values.items():
         middle = statistics.median(values)
         low, high = min(values), max(values)
-        if name.endswith("memory"):
+        if name.endswith(" memory"):
             mib = 1024 * 1024
             print(f"{name:42} {middle / mib:7.0f} MiB {low / mib:8.0f} … {high / mib:<8.0f}")
         else:

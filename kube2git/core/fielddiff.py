@@ -268,7 +268,6 @@ def _alike(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
         report_repetition=True,
         ignore_private_variables=False,  # else it is blind to keys that begin with __
         cutoff_intersection_for_pairs=1,
-        cutoff_distance_for_pairs=0.5,
     )
     pairs = set()
     for levels in tree.values():
@@ -276,7 +275,7 @@ def _alike(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
             root = level.all_up
             if root.t1_child_rel is not None and root.t2_child_rel is not None:
                 pairs.add((root.t1_child_rel.param, root.t2_child_rel.param))
-    return sorted(pairs)
+    return sorted((i, j) for i, j in pairs if old[i].keys() & new[j].keys())
 
 
 # ── Masking ──────────────────────────────────────────────────────────────────────────────────

@@ -31,9 +31,7 @@ _PLAIN = re.compile(
 )
 _NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 """Lower-case words that one YAML reader or another does not take for text."""
-_NEEDS_ESCAPE = re.compile(
-    "[^\t\n\r -~\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NEEDS_ESCAPE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_LITERAL = re.compile(r"\A\s|\r|\n[ \t]+(?:\n|\Z)")
 _FULL_LINE = re.compile(r"\n(?=[^\n])")
 _ESCAPED = re.compile('["\\\\\n\r\t]|' + _NEEDS_ESCAPE.pattern)

@@ -136,7 +136,7 @@ def test_another_cluster_is_not_written_over(
     assert "--adopt" in refused.stderr
     assert len(tool.commits()) == 1
     other.run("export", "--kind", "ns", "--prefix", "other")
-    other.run("export", "--kind", "ns", "--adopt")
+    other.run("export", "--kind", "ns", "--adopt", "--allow-mass-removal")
     assert len(tool.commits()) == 3
 
 

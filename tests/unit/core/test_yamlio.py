@@ -231,54 +231,61 @@ def read(text: str) -> Json:
     return yamlio.decode(text.encode(), source="a.yaml")
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("yes", True),
-        ("Off", False),
-        ("y", True),
-        ("N", False),
-        ("tRue", "tRue"),
-        ("~", None),
-        ("", None),
-        ("017", 15),
-        ("0o17", 15),
-        ("0x1F", 31),
-        ("-0b11", -3),
-        ("08", 8),
-        ("1_000", 1000),
-        ("1e3", 1000),
-        ("1.0", 1),
-        (".5", 0.5),
-        (".3_1", 0.31),
-        ("1e400", "1e400"),
-        ("12:30:45", "12:30:45"),
-        ("2001-01-01", "2001-01-01"),
-        ("=", "="),
-        ("'yes'", "yes"),
-        ('"1"', "1"),
-        ("0xFFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFFF"),
-        ("1e21", 1e21),
-        ("!!str 1", "1"),
-        ("! 1", "1"),
-        ("!!int '5'", 5),
-        ("!!float 1", 1),
-        ("!!bool 'no'", False),
-        ("!!null ''", None),
-        ("{b: 1, c: [x, ]}", {"b": 1, "c": ["x"]}),
-        ("a b # c", "a b"),
-        (">-\n  a\n  b", "a b"),
-        ("&x 1", 1),
-        ("|\n  a\r\n  b", "a\nb\n"),
-    ],
-)
-def test_values_are_read_as_kubectl_reads_them(text: str, value: Any) -> None:
-    document = f"a: {text}\n"
-    assert same(read(document)["a"], value)
-    by_kubectl = read_by_kubectl(
-        f"{document}apiVersion: v1\nkind: A\nmetadata: {{name: a}}\n".encode()
-    )
-    assert same(by_kubectl["a"], value)
+SCALARS: list[tuple[str, Any]] = [
+    ("yes", True),
+    ("Off", False),
+    ("y", True),
+    ("N", False),
+    ("tRue", "tRue"),
+    ("~", None),
+    ("", None),
+    ("017", 15),
+    ("0o17", 15),
+    ("0x1F", 31),
+    ("-0b11", -3),
+    ("08", 8),
+    ("1_000", 1000),
+    ("1e3", 1000),
+    ("1.0", 1),
+    (".5", 0.5),
+    (".3_1", 0.31),
+    ("1e400", "1e400"),
+    ("12:30:45", "12:30:45"),
+    ("2001-01-01", "2001-01-01"),
+    ("=", "="),
+    ("'yes'", "yes"),
+    ('"1"', "1"),
+    ("0xFFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFFF"),
+    ("1e21", 1e21),
+    ("!!str 1", "1"),
+    ("! 1", "1"),
+    ("!!int '5'", 5),
+    ("!!float 1", 1),
+    ("!!bool 'no'", False),
+    ("!!null ''", None),
+    ("{b: 1, c: [x, ]}", {"b": 1, "c": ["x"]}),
+    ("a b # c", "a b"),
+    (">-\n  a\n  b", "a b"),
+    ("&x 1", 1),
+    ("|\n  a\r\n  b", "a\nb\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), SCALARS)
+def test_values_that_people_write(text: str, value: Any) -> None:
+    assert same(read(f"a: {text}\n")["a"], value)
+
+
+def test_values_are_read_as_kubectl_reads_them() -> None:
+    lines = [f"k{index}: {text}\n" for index, (text, _) in enumerate(SCALARS)]
+    document = "apiVersion: v1\nkind: A\nmetadata: {name: a}\n" + "".join(lines)
+    got = read_by_kubectl(document.encode())
+    wrong = {
+        text: got[f"k{index}"]
+        for index, (text, value) in enumerate(SCALARS)
+        if not same(got[f"k{index}"], value)
+    }
+    assert wrong == {}
 
 
 def test_plain_scalars_mean_what_they_mean_to_kubectl() -> None:
