@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,9 +19,16 @@ import pytest
 import yaml
 
 from kube2git.adapters.gitrepo import GitRepository
+from kube2git.adapters.kube.cluster import KubeCluster
+from kube2git.adapters.kube.connection import ConnectionSettings, connect
+from kube2git.adapters.localfile import LocalFile
 from kube2git.core import wire, yamlio
+from kube2git.core.cleaning import RuleSet
 from kube2git.core.objects import ref_of
+from kube2git.core.selection import Patterns, Selection
 from kube2git.core.wire import Json
+from kube2git.flows.exporting import ExportRequest, export
+from tests import faults
 from tests.controlplane import ControlPlane
 from tests.tool import Tool, make_tool
 
@@ -236,6 +245,49 @@ def test_a_user_who_may_read_two_namespaces_exports_those(
     assert coverage["status"] == "partial"
 
 
+def test_a_user_who_may_read_no_secrets_is_told_so(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    create_map(cluster, namespace, "web", k="1")
+    cluster.kubectl(
+        *("create", "rolebinding", "-n", namespace, "view", "--clusterrole=view"),
+        "--user=no-secrets",
+    )
+    limited = Tool(cluster.kubeconfig_for("no-secrets"), tool.repo, tool.home)
+    limited.environ["KUBE2GIT_SEALING_RECIPIENTS"] = (
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDYh2yEr9T9rZz6U1h4Yp0n0mVHn5T5B1yJvO2h4dPqS x"
+    )
+    answer = limited.run("export", "-n", namespace, "-o", "json", codes=(3,))
+    missing = {item["kind"]: item["status"] for item in answer.json["incomplete"]}
+    assert missing["Secret"] == "forbidden"
+    assert 'resources: ["secrets"], verbs: ["list"]' in answer.stderr
+    assert f"namespaces/{namespace}/ConfigMap/web.yaml" in tool.paths()
+
+
+def test_a_list_that_breaks_off_removes_nothing_and_the_next_run_repairs(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    create_map(cluster, namespace, "gone", k="1")
+    tool.export("-n", namespace)
+    cluster.kubectl("delete", "-n", namespace, "configmap/gone")
+    create_map(cluster, namespace, "new", k="1")
+    with faults.FaultProxy.before(cluster) as proxy:
+        proxy.on(r"/configmaps\?", faults.status(500))
+        folder = tmp_path / "proxy"
+        folder.mkdir()
+        broken = Tool(proxy.kubeconfig(folder), tool.repo, tool.home)
+        answer = broken.run("export", "-n", namespace, "-o", "json", codes=(3,))
+    assert {item["kind"]: item["status"] for item in answer.json["incomplete"]} == {
+        "ConfigMap": "failed"
+    }
+    gone = f"namespaces/{namespace}/ConfigMap/gone.yaml"
+    assert gone in tool.paths()
+    assert "Kube2git-Incomplete: ConfigMap failed" in tool.git("log", "-1", "--format=%B", "main")
+    tool.export("-n", namespace)
+    assert gone not in tool.paths()
+    assert body_of(tool, ".kube2git/coverage.yaml")["kinds"]["ConfigMap"]["status"] == "partial"
+
+
 def test_a_user_without_rights_is_told_which(cluster: ControlPlane, tool: Tool) -> None:
     nobody = Tool(cluster.kubeconfig_for("nobody"), tool.repo, tool.home)
     answer = nobody.run("export", codes=(3, 4, 21))
@@ -265,20 +317,35 @@ def test_no_commit_holds_half_of_a_change(
 
     writer = threading.Thread(target=write)
     writer.start()
+    request = ExportRequest(
+        Selection(namespaces=Patterns((namespace,)), kinds=Patterns(("cm", "sa")))
+    )
+    target = KubeCluster(connect(ConnectionSettings(kubeconfig=str(cluster.kubeconfig))))
     try:
-        for _ in range(12):
-            tool.export("-n", namespace, "--kind", "cm", "--kind", "sa")
+        with GitRepository.open(str(tool.repo)) as repository:
+            for number in range(300):
+                memory = LocalFile(tool.home / f"memory-{number % 2}")
+                when = partial(datetime.fromtimestamp, 1_700_000_000 + number, UTC)
+                events = export(
+                    *(target, repository, request),
+                    rules=RuleSet.default(),
+                    memory=memory,
+                    clock=when,
+                )
+                assert len(list(events)) > 1
     finally:
         done.set()
         writer.join()
     commits = tool.commits()
-    assert len(commits) >= 10
-    for commit in commits:
-        files = tool.files(commit)
-        first = yaml.safe_load(files[f"namespaces/{namespace}/ConfigMap/first.yaml"])
-        second = yaml.safe_load(files[f"namespaces/{namespace}/ServiceAccount/second.yaml"])
-        ahead = int(first["data"]["k"]) - int(second["metadata"]["annotations"]["k"])
-        assert ahead in (0, 1)
+    assert len(commits) > 100
+    with GitRepository.open(str(tool.repo)) as repository:
+        for commit in commits:
+            tree = repository.tree(commit)
+            names = ("ConfigMap/first", "ServiceAccount/second")
+            blobs = [tree[f"namespaces/{namespace}/{name}.yaml"] for name in names]
+            first, second = map(yamlio.decode, repository.read(blobs))
+            ahead = int(first["data"]["k"]) - int(second["metadata"]["annotations"]["k"])
+            assert ahead in (0, 1)
 
 
 def test_killed_at_any_moment_the_repository_is_valid(
