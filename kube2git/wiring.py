@@ -219,24 +219,28 @@ def inputs(settings: Settings) -> str:
     return wire.digest(given) if any(given) else ""
 
 
-def sealing(settings: Settings) -> Sealing:
-    """Return how Secrets are sealed; make the fingerprint key when there is none yet."""
+def sealing(settings: Settings, *, makes_key: bool = False) -> Sealing:
+    """Return how Secrets are sealed; ``makes_key``: make a fingerprint key if there is none."""
     from kube2git.adapters import keyfiles
     from kube2git.core.sealing import Recipients, Sealing, fingerprints, seal_rules
 
     chosen = settings.sealing
     text = os.environ.get(chosen.fingerprint_key_variable) or None
-    # Without a recipient nothing is sealed, unless the repository's .sops.yaml names one; a key
-    # that is not needed does no harm.
     if text is None:
         path = _path(chosen.fingerprint_key_file) or config_home(os.environ) / "fingerprint.key"
-        if keyfiles.read(path) is None:
-            keyfiles.make(path, lambda: f"{fingerprints.new_key()}\n")
-        text = keyfiles.read(path) or ""
+        text = keyfiles.read(path)
+        if text is None and makes_key:
+            try:
+                keyfiles.make(path, lambda: f"{fingerprints.new_key()}\n")
+                text = keyfiles.read(path)
+            except UsageError:
+                # Where nothing is sealed, a home folder that is read-only must not matter.
+                if chosen.recipients:
+                    raise
     return Sealing(
         rules=seal_rules(chosen.fields),
         recipients=Recipients.parse(chosen.recipients) if chosen.recipients else None,
-        key=fingerprints.parse_key(text),
+        key=fingerprints.parse_key(text) if text is not None else b"",
         leaks=chosen.leaks,
         allowed=chosen.allow,
     )

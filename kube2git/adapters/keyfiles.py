@@ -13,7 +13,7 @@ def read(path: Path) -> str | None:
     """Return a key file's text, or None when there is no such file; raise UsageError."""
     try:
         return path.read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError):
         raise UsageError(

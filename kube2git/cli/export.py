@@ -70,7 +70,7 @@ def command(
             rules=rules,
             memory=wiring.memory(settings, repository),
             clock=wiring.now,
-            sealing=wiring.sealing(settings),
+            sealing=wiring.sealing(settings, makes_key=True),
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event))

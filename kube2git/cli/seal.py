@@ -37,7 +37,7 @@ def rotate(*, push: bool | None, **given: Any) -> int:
     with output.StatusLine() as status:
         for event in rotating.rotate(
             wiring.repository(settings),
-            wiring.sealing(settings),
+            wiring.sealing(settings, makes_key=True),
             wiring.identities(settings),
             clock=wiring.now,
             push=settings.git.push if push is None else push,

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.controlplane import ControlPlane
-from tests.tool import Tool
+from tests.tool import Tool, make_tool
 
 SOPS = Path(sys.executable).parent / "sops"
 CANARY = "canary-7f3a9c51e0d2"
@@ -231,3 +231,14 @@ def test_no_value_is_anywhere_but_sealed(cluster: ControlPlane, namespace: str, 
                 assert needle.encode() not in file.read_bytes(), file
         for content in objects_in(tool.home / "kube2git.git"):
             assert needle.encode() not in content
+
+
+def test_where_nothing_is_sealed_no_key_is_needed_nor_made_by_a_look(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    unusable = tmp_path / "file"
+    unusable.write_text("not a folder")
+    bare = make_tool(cluster.kubeconfig, tmp_path / "bare", {"XDG_CONFIG_HOME": str(unusable)})
+    assert bare.export("-n", namespace)["commit"]
+    tool.run("check", "-n", namespace)
+    assert not (tool.home / "config" / "kube2git" / "fingerprint.key").exists()
