@@ -10,6 +10,7 @@ Secret's value or a credential.
     ├── RepositoryNotFoundError ... 10  no repository, revision or object there
     ├── RepositoryLockedError ..... 11  another run holds the repository
     ├── PushError ................. 12  push rejected, or Git authentication failed
+    ├── SnapshotterError .......... 4   the storage as a whole cannot be used
     ├── ClusterUnreachableError ... 20  no answer from the API server
     └── ClusterDeniedError ........ 21  the API server refused this identity
 """
@@ -57,6 +58,10 @@ class PushError(Kube2gitError):
     """The remote did not take, or did not give, what was asked of it."""
 
     exit_code = 12
+
+
+class SnapshotterError(Kube2gitError):
+    """The storage that holds the snapshots cannot be used at all: no credentials, no answer."""
 
 
 class ClusterUnreachableError(Kube2gitError):

@@ -14,6 +14,17 @@ from datetime import datetime
 from typing import Protocol
 
 from kube2git.core.objects import ResourceType
+from kube2git.core.snapshots import (
+    CutRequest,
+    Finding,
+    FoundSnapshot,
+    Restoration,
+    RestoreRequest,
+    Snapshot,
+    SnapshotEvent,
+    Volume,
+    Wait,
+)
 from kube2git.core.wire import Json, RawObject
 
 # ── Cluster ──────────────────────────────────────────────────────────────────────────────────
@@ -355,4 +366,65 @@ class Target(Cluster, Protocol):
 
     def watch(self, places: Sequence[WatchPlace], seconds: float) -> Iterator[WatchEvent | None]:
         """Yield what happens for so long at most; None, often, so that the caller can look up."""
+        ...
+
+
+# ── Snapshotter ──────────────────────────────────────────────────────────────────────────────
+
+
+class Snapshotter(Protocol):
+    """Snapshots of volumes at one kind of storage. Entry points ``kube2git.snapshotters`` add some.
+
+    A snapshot is found again by its marks (cluster, namespace, claim, run), so that every call can
+    be repeated after a crash without making a second one. Errors of single volumes are events;
+    raised are only ClusterUnreachableError, ClusterDeniedError and SnapshotterError (the storage as
+    a whole cannot be used).
+    """
+
+    @property
+    def method(self) -> str:
+        """Name in records: ``csi``, ``ebs``."""
+        ...
+
+    def why_not(self, volume: Volume) -> str:
+        """Return why this volume cannot be snapshotted here, a whole sentence; "" when it can."""
+        ...
+
+    def can_group(self, volumes: Sequence[Volume]) -> bool:
+        """Tell whether one cut over all these volumes can be had."""
+        ...
+
+    def create(
+        self, requests: Sequence[CutRequest], *, wait: Wait, seconds: float
+    ) -> Iterator[SnapshotEvent | None]:
+        """Take all cuts in parallel; yield news of each volume, and None, often, as a heartbeat.
+
+        Every volume has its CUT event as soon as its data is fixed. After ``seconds`` what is not
+        done is told as CUT (it has a handle) or FAILED.
+        """
+        ...
+
+    def verify(self, snapshots: Sequence[tuple[Volume, Snapshot]]) -> Iterator[Finding | None]:
+        """Look at each snapshot; yield what was found, in any order, and heartbeats."""
+        ...
+
+    def find(self, cluster: str) -> Iterator[FoundSnapshot]:
+        """Yield every snapshot that carries this cluster's marks."""
+        ...
+
+    def delete(
+        self, snapshots: Sequence[tuple[Volume, Snapshot]], *, seconds: float
+    ) -> Iterator[Finding | None]:
+        """Delete snapshots; yield GONE when the storage confirmed, else what stands against it."""
+        ...
+
+    def restore(
+        self, requests: Sequence[RestoreRequest], *, run: str, seconds: float
+    ) -> Iterator[Restoration | None]:
+        """Prepare the volumes of claims that are about to be created; yield one answer a claim.
+
+        Where the cluster's own controllers make the volume out of objects (CSI), nothing happens
+        but that these objects are worked out; elsewhere (EBS) the volume is made, marked with the
+        run and the claim, so that doing it again finds it. Members of one group come together.
+        """
         ...
