@@ -354,6 +354,32 @@ def test_somebody_who_may_read_all_but_secrets_is_told_so(plane: ControlPlane) -
     assert 'resources: ["secrets"], verbs: ["list"]' in read["Secret"].reason
 
 
+def test_namespaces_that_somebody_may_not_read_cost_one_question_each(
+    world: RealWorld, plane: ControlPlane, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """And not one refused list for every kind in them."""
+    user = f"narrow-{uuid.uuid4().hex[:8]}"
+    mine, others = world.new_namespace(), world.new_namespace()
+    for name in (mine, others):
+        world.put(config_map(name, "one"))
+    plane.kubectl("create", "clusterrole", user, "--verb=list", "--resource=namespaces")
+    plane.kubectl("create", "clusterrolebinding", user, f"--clusterrole={user}", f"--user={user}")
+    plane.kubectl("create", "role", user, "-n", mine, "--verb=list", "--resource=configmaps")
+    plane.kubectl("create", "rolebinding", user, "-n", mine, f"--role={user}", f"--user={user}")
+    path, headers = f"/api/v1/namespaces/{mine}/configmaps", {"Impersonate-User": user}
+    wait_until(lambda: plane.request("GET", path, headers=headers).status == 200)
+    reader = open_cluster(proxy.kubeconfig(tmp_path), as_user=user)
+    events = list(reader.sweep(request(reader, "ConfigMap", "Secret", "Service", "Pod")))
+    read = results(events)
+    assert read["ConfigMap"].status is KindStatus.PARTIAL
+    assert read["ConfigMap"].namespaces == (mine,)
+    assert "may not list configmaps in namespace" in read["ConfigMap"].reason
+    assert {read[kind].status for kind in ("Secret", "Service", "Pod")} == {KindStatus.FORBIDDEN}
+    assert values(events, mine) == {"one": "1"}
+    assert not proxy.asked(f"/namespaces/{others}/")
+    assert not proxy.asked("/namespaces/[^/]+/(secrets|services|pods)")
+
+
 # ── Nothing at all ───────────────────────────────────────────────────────────────────────────
 
 

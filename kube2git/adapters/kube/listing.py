@@ -19,7 +19,9 @@ from kube2git.adapters.kube.lists import (
     Lists,
     UnlistableError,
     number,
+    refusal,
 )
+from kube2git.adapters.kube.rights import Rights
 from kube2git.adapters.kube.survey import Probe, Surveyor, selector
 from kube2git.adapters.kube.workers import Stop, in_parallel
 from kube2git.core.objects import ResourceType
@@ -64,7 +66,7 @@ def sweep(
     for attempt in range(1, ATTEMPTS + 1):
         stop = Stop()
         lists = Lists(connection, page_size=page_size, pause=stop.pause)
-        one = _Attempt(attempt, lists, request, threads, stop)
+        one = _Attempt(attempt, lists, Rights(connection, stop.pause), request, threads, stop)
         try:
             yield from one.read()
             yield from one.conclude(before, discovery.read())
@@ -79,12 +81,19 @@ class _Attempt:
     """One try at all kinds."""
 
     def __init__(
-        self, number: int, lists: Lists, request: SweepRequest, threads: int, stop: Stop
+        self,
+        number: int,
+        lists: Lists,
+        rights: Rights,
+        request: SweepRequest,
+        threads: int,
+        stop: Stop,
     ) -> None:
         self.number = number
         self.is_exact = number <= ATTEMPTS_AT_ONE_REVISION
         self.is_last = number == ATTEMPTS
         self.lists = lists
+        self.rights = rights
         self.request = request
         self.threads = threads
         self.stop = stop
@@ -96,7 +105,9 @@ class _Attempt:
 
     def read(self) -> Iterator[SweepEvent]:
         types = list(dict.fromkeys(type for phase in self.request.phases for type in phase))
-        surveyor = Surveyor(self.lists, self.request, threads=self.threads, stop=self.stop)
+        surveyor = Surveyor(
+            self.lists, self.rights, self.request, threads=self.threads, stop=self.stop
+        )
         self.survey = surveyor.survey(types)
         yield SweepStarted(self.survey.revision, self.number)
         for phase in self.request.phases:
@@ -125,6 +136,9 @@ class _Attempt:
             return
         tally = _Tally(type)
         for place in places:
+            if probe.is_narrowed and not self.rights.may_list(type, place):
+                tally.forbidden[place] = refusal(type, place)
+                continue
             yield from self._read_place(probe, place, tally)
         if tally.revisions - {self.survey.revision}:
             self.apart.add(type.resource_group)

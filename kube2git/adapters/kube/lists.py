@@ -130,14 +130,18 @@ def _selecting(selector: str) -> list[tuple[str, str]]:
     return [("labelSelector", selector)] if selector else []
 
 
+def refusal(type: ResourceType, namespace: str) -> str:
+    """Return the sentence for a list that this identity may not have."""
+    where = f" in namespace {namespace}" if namespace else ""
+    return (
+        f"This identity may not list {type.resource_group}{where}: {missing_right(type, 'list')}."
+    )
+
+
 def _objection(type: ResourceType, namespace: str, response: Response) -> UnlistableError:
     explanation = response.explanation()
     if response.status == 403:
-        where = f" in namespace {namespace}" if namespace else ""
-        return ForbiddenError(
-            f"This identity may not list {type.resource_group}{where}: "
-            f"{missing_right(type, 'list')}."
-        )
+        return ForbiddenError(refusal(type, namespace))
     if response.status == 410:
         return ExpiredError(f"The API server no longer knows the revision: {explanation}.")
     if response.status == 404:

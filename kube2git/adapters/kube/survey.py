@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube2git.adapters.kube.lists import ForbiddenError, Lists, UnlistableError, number
+from kube2git.adapters.kube.rights import Rights
 from kube2git.adapters.kube.workers import Stop, in_parallel
 from kube2git.core.objects import ResourceType
 from kube2git.core.ports import KindStatus, SweepRequest
@@ -63,8 +64,11 @@ class Survey:
 class Surveyor:
     """Asks each kind for its newest revision."""
 
-    def __init__(self, lists: Lists, request: SweepRequest, *, threads: int, stop: Stop) -> None:
+    def __init__(
+        self, lists: Lists, rights: Rights, request: SweepRequest, *, threads: int, stop: Stop
+    ) -> None:
         self._lists = lists
+        self._rights = rights
         self._request = request
         self._threads = threads
         self._stop = stop
@@ -121,7 +125,10 @@ class Surveyor:
     def _probe_narrowed(self, type: ResourceType, refusal: ForbiddenError) -> Probe:
         try:
             places = self._all_namespaces()
-            return Probe(type, places, is_narrowed=True, newest=self._newest(type, places))
+            allowed = [place for place in places if self._rights.may_list(type, place)]
+            if not allowed:
+                raise refusal
+            return Probe(type, places, is_narrowed=True, newest=self._newest(type, allowed))
         except UnlistableError:
             reason = f"{refusal} Or name the namespaces in which it may, with -n."
             return Probe(type, status=KindStatus.FORBIDDEN, reason=reason)

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube2git.adapters.kube.listing import named
+from kube2git.core import wire
 from kube2git.core.ports import KindRead, KindStatus, SweepRequest, SweepStarted
+from kube2git.core.wire import Json
 from kube2git.errors import ClusterUnreachableError
 from tests import faults
 from tests.conformance.cluster_port import (
@@ -184,6 +186,71 @@ def test_somebody_who_may_read_every_namespace_but_not_all_at_once_gets_all(api:
     assert values(seen, late) == {}
     assert finish(seen).atomic
     assert not api.proxy.asked(f"/namespaces/{late}/")
+
+
+REVIEWS = "/selfsubjectrulesreviews"
+
+
+def told(api: Api, status: Json) -> None:
+    """Answer every question after rights with one status."""
+    body = wire.encode({"status": status})
+    answer = Reply(201, body, {"Content-Type": "application/json"})
+    api.proxy.on(REVIEWS, faults.reply(answer), method="POST")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"]},
+        {"verbs": ["list"], "apiGroups": ["apps"], "resources": ["configmaps"]},
+        {"verbs": ["list"], "apiGroups": [""], "resources": ["secrets"]},
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "resourceNames": ["one"]},
+    ],
+)
+def test_a_namespace_without_the_right_to_list_is_not_asked(api: Api, rule: Json) -> None:
+    api.put(config_map(api.new_namespace(), "one"))
+    narrow(api, bool)
+    told(api, {"resourceRules": [rule], "incomplete": False})
+    cluster = api.connect()
+    read = results(cluster.sweep(request(cluster, "ConfigMap", "Secret")))
+    assert read["ConfigMap"].status is KindStatus.FORBIDDEN
+    assert not api.proxy.asked("/namespaces/[^/]+/configmaps")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"resourceRules": [], "incomplete": True},
+        {"resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]},
+        {"resourceRules": [{"verbs": ["list"], "apiGroups": [""], "resources": ["configmaps"]}]},
+    ],
+)
+def test_what_may_be_listed_and_what_nobody_can_tell_is_asked_for(api: Api, status: Json) -> None:
+    api.put(config_map(api.new_namespace(), "one"))
+    narrow(api, bool)
+    told(api, status)
+    cluster = api.connect()
+    read = results(cluster.sweep(request(cluster, "ConfigMap", "Secret")))
+    assert read["ConfigMap"].status is KindStatus.LISTED
+
+
+def test_rights_are_asked_for_once_a_namespace(api: Api) -> None:
+    namespaces = [api.new_namespace() for _ in range(3)]
+    narrow(api, bool)
+    told(api, {"resourceRules": [], "incomplete": False})
+    cluster = api.connect()
+    list(cluster.sweep(request(cluster, "ConfigMap", "Secret")))
+    assert len(api.proxy.asked(REVIEWS)) == len(namespaces) + 1
+
+
+@pytest.mark.parametrize("fault", [faults.drop, faults.status(500, "InternalError")])
+def test_a_server_that_tells_no_rights_is_asked_for_the_lists(api: Api, fault: Fault) -> None:
+    api.put(config_map(api.new_namespace(), "one"))
+    narrow(api, bool)
+    api.proxy.on(REVIEWS, fault, method="POST")
+    cluster = api.connect()
+    read = results(cluster.sweep(request(cluster, "ConfigMap", "Secret")))
+    assert read["ConfigMap"].status is KindStatus.LISTED
 
 
 def test_of_several_namespaces_those_that_were_read_are_named(api: Api) -> None:
