@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
@@ -44,7 +45,9 @@ def ref_of(body: Json) -> ObjectRef:
     namespace = metadata.get("namespace")
     if not (namespace is None or isinstance(namespace, str)):
         raise ValueError("the object's metadata.namespace is not a string")
-    return ObjectRef(group_of(api_version), kind, namespace or "", name)
+    # Shared strings: a hundred thousand refs would hold as many copies of the same few words.
+    intern = sys.intern
+    return ObjectRef(intern(group_of(api_version)), intern(kind), intern(namespace or ""), name)
 
 
 def group_of(api_version: str) -> str:

@@ -39,13 +39,13 @@ def in_parallel(
 ) -> Iterator[T]:
     """Run tasks on a number of threads and yield what they yield; raise what one raises.
 
-    As many results as threads wait to be taken, so a slow taker slows the work down instead of
-    filling the memory. When the taker leaves early, or a task raises, ``stop`` is set: no task
-    begins any more, and running ones end at their next result or pause. A thread that waits for
-    the network then keeps nobody from leaving.
+    One result waits to be taken, and one in the hands of each thread, so a slow taker slows the
+    work down instead of filling the memory. When the taker leaves early, or a task raises,
+    ``stop`` is set: no task begins any more, and running ones end at their next result or pause.
+    A thread that waits for the network then keeps nobody from leaving.
     """
     pending = deque(tasks)
-    results: queue.Queue[T | _Ended] = queue.Queue(threads)
+    results: queue.Queue[T | _Ended] = queue.Queue(1)
     running = min(threads, len(pending))
     for _ in range(running):
         threading.Thread(target=_work, args=(pending, results, stop), daemon=True).start()

@@ -17,10 +17,10 @@ def workers() -> int:
     return sum(thread.name.endswith("(_work)") for thread in threading.enumerate())
 
 
-def settle() -> None:
-    """Wait until no worker is left."""
+def settle(left: int = 0) -> None:
+    """Wait until no worker is left, or so many."""
     deadline = time.monotonic() + 10
-    while workers():
+    while workers() > left:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -53,8 +53,8 @@ def test_a_slow_taker_slows_the_work_down() -> None:
     results = in_parallel([make, make], 2, Stop())
     next(results)
     time.sleep(0.05)
-    # Two wait in the queue, and each thread holds one that it cannot hand over.
-    assert len(made) <= 5
+    # One waits in the queue, and each thread holds one that it cannot hand over.
+    assert len(made) <= 4
     assert len(list(results)) == 1999
 
 
@@ -104,6 +104,7 @@ def test_who_waits_for_the_network_keeps_nobody_from_leaving() -> None:
     results = in_parallel([waiting, counting(2)], 2, Stop())
     assert next(results) == 2
     results.close()  # type: ignore[attr-defined]
+    settle(left=1)
     assert workers() == 1
     network.set()
     settle()
