@@ -33,6 +33,7 @@ from tests.controlplane import ControlPlane
 from tests.tool import Tool, make_tool
 
 CORPUS = Path(__file__).parent / "corpus"
+DEMO = Path(__file__).parents[2] / "config" / "demo"
 
 
 @pytest.fixture
@@ -428,6 +429,13 @@ def load_corpus(cluster: ControlPlane, namespace: str) -> None:
     cluster.kubectl("label", "-n", namespace, "serviceaccount/default", "touched=by-a-person")
 
 
+def load_demo(cluster: ControlPlane) -> None:
+    """Apply the manifests of `make demo`."""
+    for path in sorted(DEMO.glob("*.yaml")):
+        cluster.kubectl("apply", "-f", str(path))
+        cluster.kubectl("wait", "--for=condition=Established", "crd/coupons.shop.example.com")
+
+
 @pytest.fixture
 def corpus(
     control_plane: Callable[..., ControlPlane], tmp_path: Path
@@ -435,6 +443,7 @@ def corpus(
     plane = control_plane()
     plane.kubectl("create", "namespace", "corpus")
     load_corpus(plane, "corpus")
+    load_demo(plane)
     yield plane, make_tool(plane.kubeconfig, tmp_path)
     plane.stop()
 
@@ -453,7 +462,7 @@ def test_every_clean_object_is_accepted_as_it_is(
         for path, text in tool.files().items()
         if path.startswith(("cluster/", "namespaces/"))
     ]
-    assert len(bodies) > 50
+    assert len(bodies) > 80
     different = []
     for body in bodies:
         status, applied = apply(plane, body, "dryRun=All&force=true&")
