@@ -8,6 +8,7 @@ environment (``KUBE2GIT_<SECTION>_<NAME>``), which beats the file, which beats t
 from __future__ import annotations
 
 import dataclasses
+import enum
 import re
 import typing
 from collections.abc import Mapping
@@ -44,6 +45,14 @@ def _mapping(help: str) -> Any:
     return field(default_factory=dict, metadata={"help": help})
 
 
+class SigningForm(enum.StrEnum):
+    """With what commits are signed."""
+
+    NONE = "none"
+    SSH = "ssh"
+    GPG = "gpg"
+
+
 @dataclass(frozen=True)
 class Git:
     """The repository's branch, its remote, and how to reach it."""
@@ -66,8 +75,19 @@ class Git:
         10.0, "Seconds to wait for another run that holds the repository."
     )
     timeout: float = _setting(300.0, "Seconds that one fetch or push may take.")
+    signing: SigningForm = _setting(
+        SigningForm.NONE, "How commits are signed: none, ssh or gpg (git's own means)."
+    )
+    signing_key: str = _setting(
+        "",
+        "ssh: path of a key, private, or public with the private one in ssh-agent. gpg: a key id; "
+        "empty: the author's key.",
+    )
     depth: int = _setting(
         0, "Fetch so many commits of history only (for short-lived clones). 0: all of it."
+    )
+    partial: bool = _setting(
+        False, "Fetch the contents of files only when they are read (for short-lived clones)."
     )
     username: str = _setting("", "User for HTTPS. Empty: git (most servers ignore it for tokens).")
     password_file: str = _setting("", "A file with the password or token for HTTPS.")
@@ -160,6 +180,15 @@ class Replay:
     references: tuple[Mapping[str, Any], ...] = _setting(
         (), "Further places that name a namespace; docs/replay.md shows their form."
     )
+    require_signature: bool = _setting(
+        False, "Refuse a commit that nobody below has signed, as --verify does."
+    )
+    allowed_signers: str = _setting(
+        "", "A file in git's allowed-signers format: the SSH keys whose signatures count."
+    )
+    allowed_gpg_keys: tuple[str, ...] = _setting(
+        (), "Fingerprints of the GPG keys whose signatures count."
+    )
     resource_modifiers: str = _setting(
         "", "A file with a ConfigMap of Velero resource modifiers, which are applied too."
     )
@@ -185,6 +214,11 @@ class SealingSettings:
     )
     identity_files: tuple[str, ...] = _setting(
         (), "Private keys that open the files again. Empty: age.key in the user's config folder."
+    )
+    passphrase_variable: str = _setting(
+        "KUBE2GIT_PASSPHRASE",
+        "The environment variable that may hold the passphrase of those files. On a terminal it is "
+        "asked for.",
     )
     identity_variable: str = _setting(
         "SOPS_AGE_KEY", "The environment variable that may hold private keys besides."
@@ -397,6 +431,16 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         or ".." in settings.git.branch
     ):
         found.append((("git", "branch"), "this is not the name of a branch."))
+    if settings.git.signing is SigningForm.SSH and not settings.git.signing_key:
+        found.append((("git", "signing_key"), "git.signing: ssh needs the path of a key here."))
+    replay = settings.replay
+    if replay.require_signature and not (replay.allowed_signers or replay.allowed_gpg_keys):
+        found.append(
+            (
+                ("replay", "require_signature"),
+                "this needs replay.allowed_signers (or allowed_gpg_keys): whose signatures count?",
+            )
+        )
     for path, least in (
         (("cluster", "connections"), 1),
         (("cluster", "page_size"), 1),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kube2git.config import ConfigError, Settings, load
+from kube2git.config import ConfigError, Settings, SigningForm, load
 from kube2git.core.selection import Patterns, Selection
 from kube2git.errors import UsageError
 
@@ -303,7 +303,14 @@ def make_identity() -> tuple[Path, str, bool]:
 
 def repository(settings: Settings) -> GitRepository:
     """Open the repository, cloning it when it is a URL; raise RepositoryNotFoundError."""
-    from kube2git.adapters.gitrepo import Access, Author, GitRepository, is_remote
+    from kube2git.adapters.gitrepo import (
+        Access,
+        Author,
+        GitRepository,
+        Signing,
+        Trust,
+        is_remote,
+    )
 
     if not settings.repo:
         raise UsageError(
@@ -333,6 +340,16 @@ def repository(settings: Settings) -> GitRepository:
         cache_dir=_path(git.cache) or cache_home(os.environ) / "repositories",
         lock_timeout=git.lock_timeout,
         depth=git.depth,
+        blobless=git.partial,
+        signing=None
+        if git.signing is SigningForm.NONE
+        else Signing(
+            git.signing is SigningForm.SSH,
+            str(_path(git.signing_key) or "")
+            if git.signing is SigningForm.SSH
+            else git.signing_key,
+        ),
+        trust=Trust(_path(settings.replay.allowed_signers), settings.replay.allowed_gpg_keys),
     )
 
 

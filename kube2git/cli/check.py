@@ -31,6 +31,7 @@ def command(**given: Any) -> int:
         wiring.rules(settings),
         lambda: wiring.identities(settings),
         frozenset(wiring.sealing(settings).rules) if settings.sealing.recipients else frozenset(),
+        checks_signature=bool(settings.replay.allowed_signers or settings.replay.allowed_gpg_keys),
     )
     paint = output.paint()
     found = []

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option("--plan-out", metavar="FILE", help="Save the plan, and write nothing else.")
 @click.option("--plan", "plan_file", metavar="FILE", help="Go on only if this plan still holds.")
+@click.option("--verify", is_flag=True, help="Refuse a commit that nobody allowed has signed.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until all that was written is ready.")
 @click.option("--timeout", type=options.Seconds(), metavar="TIME", help="For all waiting. [5m]")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -165,11 +166,22 @@ def _request(
         transforms=wiring.transforms(settings),
         catalogue=wiring.references(settings),
         inputs=wiring.inputs(settings),
+        requires_signature=_requires_signature(settings, given),
         waits=given["waits"],
         timeout=given["timeout"] or settings.replay.timeout,
         inventory_namespace=settings.replay.inventory_namespace,
         prefix=settings.git.prefix,
     )
+
+
+def _requires_signature(settings: Settings, given: dict[str, Any]) -> bool:
+    chosen = settings.replay
+    if given["verify"] and not (chosen.allowed_signers or chosen.allowed_gpg_keys):
+        raise click.UsageError(
+            "--verify needs to know whose signatures count: set replay.allowed_signers to a file "
+            "in git's allowed-signers format, or replay.allowed_gpg_keys."
+        )
+    return given["verify"] or chosen.require_signature
 
 
 def _plan(

@@ -132,6 +132,8 @@ class Header:
     target_revision: str = ""
     """etcd revision at which the target was read; "" when there was not one."""
     maps: tuple[tuple[str, str], ...] = ()
+    signed_by: str = ""
+    """Who signed the commit with a key that counts; "" when nobody did."""
     selection: str = ""
     """For people."""
     options: tuple[str, ...] = ()
@@ -242,6 +244,7 @@ _HEADER = (
     "target_context",
     "target_version",
     "target_revision",
+    "signed_by",
     "selection",
     "options",
     "inputs",

@@ -155,6 +155,23 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What a commit's signature is worth."""
+
+    is_trusted: bool
+    """It is good, and made with a key that the settings allow."""
+    signer: str = ""
+    """As the allowed-signers file, or gpg, calls whoever holds the key."""
+    key: str = ""
+    """Fingerprint."""
+    reason: str = ""
+    """Why it is not trusted, a whole sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.signer} ({self.key})" if self.signer else self.key
+
+
+@dataclass(frozen=True, slots=True)
 class PathChange:
     """One path that differs between two trees; None where it does not exist."""
 
@@ -209,6 +226,10 @@ class Repo(Protocol):
         ...
 
     def commit(self, commit: str) -> Commit: ...
+
+    def signature(self, commit: str) -> Signature:
+        """Tell who signed a commit, and whether the settings allow that signer."""
+        ...
 
     def tree(self, commit: str) -> dict[str, str]:
         """Return every file below the prefix: path -> blob id."""

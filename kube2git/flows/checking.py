@@ -31,9 +31,13 @@ def check(
     rules: RuleSet,
     find_identities: Callable[[], Identities],
     sealed: frozenset[str],
+    *,
+    checks_signature: bool = False,
 ) -> Iterator[Finding]:
     """Yield what was found, check by check; a failed one does not stop those after it."""
     yield from _repository(open_repo)
+    if checks_signature:
+        yield from _signature(open_repo)
     yield from _recovery(open_repo, find_identities)
     yield from _cluster(connect, selection, rules, sealed)
 
@@ -56,6 +60,25 @@ def _repository(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
         yield Finding("remote", True, f"{remote} would take a push.")
     else:
         yield Finding("remote", True, "There is none; commits stay in the local repository.")
+
+
+def _signature(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
+    """Tell whether a replay would take the newest commit for one that is signed."""
+    try:
+        repo = open_repo()
+        tip = repo.tip()
+        found = repo.signature(tip) if tip else None
+    except Kube2gitError as error:
+        yield Finding("signature", False, str(error), error.hint)
+        return
+    if found is None:
+        return
+    if found.is_trusted:
+        yield Finding("signature", True, f"The newest commit is signed by {found}.")
+    else:
+        message = f"The newest commit is not trusted. {found.reason}"
+        hint = "Set git.signing, or look who made the commit."
+        yield Finding("signature", False, message, hint)
 
 
 def _recovery(

@@ -72,6 +72,8 @@ def _head(draft: Draft, paint: Paint) -> Iterator[str]:
         f"{header.target_context} ({header.target_version})",
         "bold",
     )
+    if header.signed_by:
+        yield f"Signed by {header.signed_by}"
     if header.maps:
         pairs = ", ".join(f"{old} -> {new}" for old, new in header.maps)
         yield f"Namespaces: {pairs}"

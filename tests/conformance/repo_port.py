@@ -105,6 +105,14 @@ class RepoConformance:
         assert found.time == WHEN
         assert found.time.utcoffset() == WHEN.utcoffset()
 
+    def test_a_commit_without_signature_is_not_trusted(self, world: World) -> None:
+        repo = world.open()
+        found = repo.signature(commit(repo, {"a": b"1"}))
+        assert not found.is_trusted
+        assert found.reason == "It is not signed."
+        with pytest.raises(RepositoryNotFoundError):
+            repo.signature("0" * 40)
+
     def test_a_second_commit_builds_on_the_first(self, world: World) -> None:
         repo = world.open()
         first = commit(repo, {"keep": b"k", "change": b"1", "remove": b"r"})

@@ -17,7 +17,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from kube2git.adapters.gitrepo.objects import trailers
-from kube2git.core.ports import Commit, CommitWriter, PathChange, Synced
+from kube2git.core.ports import Commit, CommitWriter, PathChange, Signature, Synced
 from kube2git.errors import (
     PushError,
     RefusedError,
@@ -37,6 +37,8 @@ class Store:
     commits: dict[str, Commit] = field(default_factory=dict)
     files: dict[str, Files] = field(default_factory=dict)
     """Commit id -> all its files."""
+    signatures: dict[str, Signature] = field(default_factory=dict)
+    """Commit id -> what its signature is worth; the others are not signed."""
 
     def put_blob(self, data: bytes) -> str:
         id = blob_id(data)
@@ -170,6 +172,10 @@ class FakeRepo:
         if commit not in self.store.commits:
             raise RepositoryNotFoundError(f"The commit {commit} is not in the repository.")
         return self.store.commits[commit]
+
+    def signature(self, commit: str) -> Signature:
+        unsigned = Signature(False, reason="It is not signed.")
+        return self.store.signatures.get(self.commit(commit).id, unsigned)
 
     def tree(self, commit: str) -> dict[str, str]:
         self.commit(commit)

@@ -2,16 +2,18 @@
 
 Whatever fast-import leaves behind when it is killed (packs, crash reports, locks) is in that one
 folder, which the next run removes. Objects reach the real repository when the work is complete;
-refs are never touched here.
+refs are never touched here. It cannot sign, so commits are signed afterwards, in the same place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from kube2git.adapters.gitrepo import scratch
+from kube2git.adapters.gitrepo import objects, scratch
 from kube2git.adapters.gitrepo.plumbing import Git, Place
+from kube2git.adapters.gitrepo.signing import Signing
 from kube2git.errors import Kube2gitError
 
 _OPTIONS = ("-c", "core.ignoreCase=false", "-c", "fastimport.unpackLimit=0")
@@ -23,9 +25,10 @@ _SMALL_PACK = 8 << 20
 class FastImport:
     """One import: blobs, then commits, each on top of the one before."""
 
-    def __init__(self, git: Git, place: Place) -> None:
+    def __init__(self, git: Git, place: Place, signing: Signing | None = None) -> None:
         self._git = git
         self._place = place
+        self._signing = signing
         self._home = scratch.make(place)
         # A file, not a pipe: nobody reads it before the end.
         self._errors = self._home / "errors"
@@ -82,16 +85,32 @@ class FastImport:
 
     def finish(self) -> str:
         """Hand the objects over to the repository; return the id of the last commit."""
-        self._write(b"get-mark :%d\ndone\n" % self._commits)
+        self._write(*(b"get-mark :%d\n" % mark for mark in range(1, self._commits + 1)), b"done\n")
         self._process.hang_up()
-        answer = self._process.answers.read().decode("ascii", "replace").strip()
-        if self._process.wait() != 0 or not answer:
+        commits = self._process.answers.read().decode("ascii", "replace").split()
+        if self._process.wait() != 0 or len(commits) != self._commits:
             raise self._failure()
+        signed = self._sign(commits, self._signing) if self._signing else []
         try:
             _hand_over(self._git, self._home / "objects" / "pack", self._place)
         except OSError as error:
             raise _stopped(error.strerror) from None
-        return answer
+        for data in signed:
+            kind = ("-t", "commit", "-w", "--stdin")
+            commits = [self._git.must("hash-object", *kind, data=data).decode().strip()]
+        return commits[-1]
+
+    def _sign(self, commits: list[str], signing: Signing) -> list[bytes]:
+        """Sign commits, each on top of the signed one before; return them as git stores them."""
+        here = self._git.at(self._home)
+        signed: list[bytes] = []
+        above: tuple[str, ...] | None = None
+        for commit in commits:
+            raw = objects.split_commit(here.must("cat-file", "commit", commit))
+            new = signing.sign(here, raw if above is None else replace(raw, parents=above))
+            signed.append(here.must("cat-file", "commit", new))
+            above = (new,)
+        return signed
 
     def discard(self) -> None:
         """End the import; what was not handed over is gone."""

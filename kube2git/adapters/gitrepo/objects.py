@@ -127,6 +127,8 @@ class RawCommit:
     committer: bytes
     encoding: str
     message: bytes
+    signature: bytes = b""
+    """As it stands in the header, armored; b"" when it is not signed."""
 
     @property
     def committed(self) -> int:
@@ -139,19 +141,31 @@ def split_commit(data: bytes) -> RawCommit:
     head, _, message = data.partition(b"\n\n")
     tree, author, committer, encoding = "", b"", b"", "utf-8"
     parents: list[str] = []
+    signature: list[bytes] = []
+    key, mark = b"", b"gpgsig"
     for line in head.split(b"\n"):
+        if line.startswith(b" "):
+            if key == mark:
+                signature.append(line[1:])
+            continue
         key, _, value = line.partition(b" ")
         if key == b"parent":
             parents.append(value.decode())
         elif key == b"tree":
             tree = value.decode()
+            # A commit may carry one for each hash function; only the repository's own counts.
+            mark = b"gpgsig-sha256" if len(tree) == 64 else b"gpgsig"
         elif key == b"author":
             author = value
         elif key == b"committer":
             committer = value
         elif key == b"encoding":
             encoding = value.decode("ascii", "replace")
-    return RawCommit(tree, tuple(parents), author, committer, encoding, message)
+        elif key == mark:
+            signature.append(value)
+    return RawCommit(
+        tree, tuple(parents), author, committer, encoding, message, b"\n".join(signature)
+    )
 
 
 def read_commit(stored: Stored) -> Commit:

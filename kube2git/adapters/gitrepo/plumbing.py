@@ -46,6 +46,7 @@ _SETTINGS = (
     "color.ui=false",
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
+    "core.useReplaceRefs=false",
     "core.warnAmbiguousRefs=false",
     "fetch.prune=false",
     "fetch.recurseSubmodules=false",

@@ -10,6 +10,7 @@ from kube2git.adapters.gitrepo import objects, trees
 from kube2git.adapters.gitrepo.fastimport import FastImport
 from kube2git.adapters.gitrepo.objects import ObjectReader, RawCommit
 from kube2git.adapters.gitrepo.plumbing import Git, Place
+from kube2git.adapters.gitrepo.signing import Signing
 from kube2git.adapters.gitrepo.trees import Entry
 from kube2git.errors import RepositoryNotFoundError
 
@@ -23,12 +24,17 @@ def own_commits(git: Git, tip: str, *theirs: str | None) -> list[str]:
 
 
 def rebuild(
-    git: Git, reader: ObjectReader, place: Place, commits: list[str], base: str
+    git: Git,
+    reader: ObjectReader,
+    place: Place,
+    commits: list[str],
+    base: str,
+    signing: Signing | None,
 ) -> tuple[str, int]:
     """Build ``commits`` again on top of ``base``; return the new tip and how many there are.
 
-    Messages, authors and their dates stay. A commit whose changes ``base`` already has is left
-    out.
+    Messages, authors and their dates stay; old signatures go, new ones come. A commit whose
+    changes ``base`` already has is left out.
     """
     nothing = objects.object_id("tree", b"", place.object_format)
     raw = {commit: _raw(reader, commit) for commit in (base, *commits)}
@@ -47,7 +53,7 @@ def rebuild(
     }
     latest = raw[base].committed
     built = 0
-    importer = FastImport(git, place)
+    importer = FastImport(git, place, signing)
     try:
         for commit in commits:
             changes = wanted[commit]

@@ -30,8 +30,9 @@ from kube2git.adapters.gitrepo.exchange import KEPT, Remote
 from kube2git.adapters.gitrepo.identity import Author
 from kube2git.adapters.gitrepo.objects import ObjectReader
 from kube2git.adapters.gitrepo.opening import Opened
+from kube2git.adapters.gitrepo.signing import Signing, Trust
 from kube2git.adapters.gitrepo.writing import Writer
-from kube2git.core.ports import Commit, CommitWriter, PathChange, Synced
+from kube2git.core.ports import Commit, CommitWriter, PathChange, Signature, Synced
 from kube2git.errors import (
     Kube2gitError,
     PushError,
@@ -46,13 +47,22 @@ _PUSH_ATTEMPTS = 5
 class GitRepository:
     """The port ``Repo`` on a real repository. Made by ``open``; close it after use."""
 
-    def __init__(self, opened: Opened, prefix: str, author: Author) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        prefix: str,
+        author: Author,
+        signing: Signing | None = None,
+        trust: Trust | None = None,
+    ) -> None:
         self._git = opened.git
         self._place = opened.place
         self._branch = opened.branch
         self._remote = remote = opened.remote
         self._prefix = prefix
         self._author = author
+        self._signing = signing
+        self._trust = trust or Trust()
         # A partial clone fetches what is missing while it is being read.
         self._is_partial = opened.place.is_partial or (remote is not None and remote.blobless)
         granted = remote.credentials() if remote and self._is_partial else None
@@ -85,6 +95,8 @@ class GitRepository:
         lock_timeout: float = 60.0,
         depth: int = 0,
         blobless: bool = False,
+        signing: Signing | None = None,
+        trust: Trust | None = None,
     ) -> GitRepository:
         """Open a repository: a path (bare, or a work tree), or a URL, which is copied first.
 
@@ -96,6 +108,8 @@ class GitRepository:
         lock_timeout  Seconds to wait for another run.
         depth         Commits of history that the first copy of a URL gets; 0: all.
         blobless      The first copy of a URL gets file contents only as they are read.
+        signing       How commits are signed; None: not at all.
+        trust         Whose signatures count.
 
         Raise RepositoryNotFoundError, PushError (the remote failed) or UsageError.
         """
@@ -103,7 +117,7 @@ class GitRepository:
         if not addresses.is_remote(location):
             path = Path(location).expanduser()
             opened = opening.open_path(path, branch, remote, who, settings, lock_timeout)
-            return cls(opened, folder, who)
+            return cls(opened, folder, who, signing, trust)
         if remote or cache_dir is None:
             raise UsageError(
                 "A repository that is named by its URL is its own remote, and needs a folder for"
@@ -115,7 +129,7 @@ class GitRepository:
             depth=depth,
             blobless=blobless,
         )
-        repository = cls(opened, folder, who)
+        repository = cls(opened, folder, who, signing, trust)
         try:
             if repository.tip() is None:
                 repository.fetch()
@@ -164,6 +178,14 @@ class GitRepository:
         if stored is None or stored.kind != "commit":
             raise _missing("commit", commit)
         return objects.read_commit(stored)
+
+    def signature(self, commit: str) -> Signature:
+        """Tell who signed a commit, and whether the settings allow that signer."""
+        stored = self._reader.get(commit)
+        if stored is None or stored.kind != "commit":
+            raise _missing("commit", commit)
+        raw = objects.split_commit(stored.data)
+        return self._trust.judge(self._git, stored.id, raw.signature)
 
     def tree(self, commit: str) -> dict[str, str]:
         """Return every file below the prefix: path -> blob id."""
@@ -251,7 +273,9 @@ class GitRepository:
         """Begin a commit on top of ``parent``; leaving without ``commit`` leaves no trace."""
         with self.lock():
             place, move = self._place, self._branch.move
-            writer = Writer(self._git, place, self._author, self._prefix, parent, move)
+            writer = Writer(
+                self._git, place, self._author, self._signing, self._prefix, parent, move
+            )
             try:
                 yield writer
             finally:
@@ -283,7 +307,9 @@ class GitRepository:
             return replace(synced, fetched=fetched)
         if fetched == 0 and len(own) == ahead:
             return synced
-        new, rebuilt = rebuilding.rebuild(self._git, self._reader, self._place, own, theirs)
+        new, rebuilt = rebuilding.rebuild(
+            self._git, self._reader, self._place, own, theirs, self._signing
+        )
         self._branch.move(ours, new, f"rebuild on commits from {remote.address.shown}")
         return replace(synced, fetched=fetched, rebuilt=rebuilt)
 

@@ -12,6 +12,7 @@ from kube2git.adapters.gitrepo import objects, trees
 from kube2git.adapters.gitrepo.fastimport import FastImport
 from kube2git.adapters.gitrepo.identity import Author
 from kube2git.adapters.gitrepo.plumbing import Git, Place
+from kube2git.adapters.gitrepo.signing import Signing
 from kube2git.adapters.gitrepo.trees import Entry
 from kube2git.errors import RefusedError
 
@@ -23,11 +24,19 @@ class Writer:
     """The port ``CommitWriter``; git starts with the first file."""
 
     def __init__(
-        self, git: Git, place: Place, author: Author, prefix: str, parent: str | None, move: Move
+        self,
+        git: Git,
+        place: Place,
+        author: Author,
+        signing: Signing | None,
+        prefix: str,
+        parent: str | None,
+        move: Move,
     ) -> None:
         self._git = git
         self._place = place
         self._author = author
+        self._signing = signing
         self._below = f"{prefix}/" if prefix else ""
         self._parent = parent
         self._move = move
@@ -67,7 +76,7 @@ class Writer:
 
     def _started(self) -> FastImport:
         if self._importer is None:
-            self._importer = FastImport(self._git, self._place)
+            self._importer = FastImport(self._git, self._place, self._signing)
         return self._importer
 
     def _refuse_losses(self, new: str, paths: Collection[str]) -> None:

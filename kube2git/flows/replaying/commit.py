@@ -44,11 +44,24 @@ class FiledObject:
 class CommitReader:
     """Reads one commit."""
 
-    def __init__(self, repo: Repo, revision: str, unseal: Unseal | None) -> None:
+    def __init__(
+        self,
+        repo: Repo,
+        revision: str,
+        unseal: Unseal | None,
+        *,
+        requires_signature: bool = False,
+    ) -> None:
         self._repo = repo
         self._unseal = unseal
         self.revision = revision
         self.commit = repo.commit(repo.resolve(revision))
+        self.signature = repo.signature(self.commit.id)
+        if requires_signature and not self.signature.is_trusted:
+            raise RefusedError(
+                f"the commit {self.commit.id[:10]} is not trusted. {self.signature.reason}",
+                hint="Replay one that is signed, or add its signer to replay.allowed_signers.",
+            )
         self.tree = repo.tree(self.commit.id)
         version = self._meta(layout.FORMAT).get("version")
         if isinstance(version, int) and version > FORMAT_VERSION:

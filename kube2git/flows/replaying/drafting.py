@@ -106,7 +106,12 @@ class Drafter:
         """
         lap = time.perf_counter()
         yield Progress("reading the commit")
-        self.reader = CommitReader(self.repo, self.request.revision, self.unseal)
+        self.reader = CommitReader(
+            self.repo,
+            self.request.revision,
+            self.unseal,
+            requires_signature=self.request.requires_signature,
+        )
         lap = self._lap("commit", lap)
         yield Progress("asking the target which kinds it serves")
         self.identity = self.target.identity()
@@ -346,6 +351,7 @@ class Drafter:
                 target_context=self.identity.context,
                 target_version=self.identity.server_version,
                 target_revision=self.live.revision,
+                signed_by=str(reader.signature) if reader.signature.is_trusted else "",
                 maps=tuple(
                     (source, target)
                     for source, targets in sorted(self.names.renamed.items())

@@ -50,6 +50,8 @@ class ReplayRequest:
     """Wait until everything that was written is ready."""
     timeout: float = 300.0
     """Seconds that a replay waits for objects to be ready, in all."""
+    requires_signature: bool = False
+    """Refuse a commit whose signer the settings do not allow."""
     inventory_namespace: str = "kube-system"
     """"" keeps no inventory."""
     prefix: str = ""

@@ -13,21 +13,25 @@ from signal import SIGKILL
 
 import pytest
 
-from kube2git.adapters.gitrepo import GitRepository
+from kube2git.adapters.gitrepo import GitRepository, Signing, Trust
 from kube2git.errors import RepositoryLockedError
 from tests.gitservers import create_remote, run_git
+from tests.signers import allow, make_ssh_key
 from tests.unit.adapters.gitrepo.work import commit, contents, remote_subjects, subjects
 
 RUN = """
 import sys
 from datetime import UTC, datetime
 from itertools import count
-from kube2git.adapters.gitrepo import GitRepository
+from kube2git.adapters.gitrepo import GitRepository, Signing
 
 path, size, runs, remote = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+signing = Signing(is_ssh=True, key=sys.argv[5]) if sys.argv[5] else None
 print("ready", flush=True)
 for run in count() if runs < 0 else range(runs):
-    with GitRepository.open(path, lock_timeout=60, remote=remote) as repo, repo.lock():
+    with GitRepository.open(
+        path, lock_timeout=60, remote=remote, signing=signing
+    ) as repo, repo.lock():
         tip = repo.tip()
         number = len(list(repo.log("HEAD"))) if tip else 0
         with repo.writer(tip) as writer:
@@ -37,10 +41,12 @@ for run in count() if runs < 0 else range(runs):
 """
 
 
-def start(path: Path, size: int, runs: int, remote: str = "") -> subprocess.Popen[bytes]:
+def start(
+    path: Path, size: int, runs: int, remote: str = "", key: str = ""
+) -> subprocess.Popen[bytes]:
     """Start a process that commits ``size`` files ``runs`` times, or for ever."""
     run = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(path), str(size), str(runs), remote],
+        [sys.executable, "-c", RUN, str(path), str(size), str(runs), remote, key],
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
@@ -85,6 +91,25 @@ def test_kill_at_any_moment(tmp_path: Path, size: int) -> None:
     assert remote_subjects(remote) == names
     leftovers = [*path.glob("objects/tmp_*"), *path.rglob("*.lock"), *path.glob("fast_import*")]
     assert leftovers == []
+
+
+def test_a_killed_run_leaves_no_commit_unsigned(tmp_path: Path) -> None:
+    path = tmp_path / "local.git"
+    GitRepository.create(path)
+    key = make_ssh_key(tmp_path / "key")
+    trust = Trust(allow(tmp_path / "signers", {"robot@example.com": key}))
+    moments = Random(5)
+    for _ in range(5):
+        run = start(path, 20, -1, key=str(key))
+        time.sleep(moments.uniform(0.05, 0.3))
+        kill(run)
+        run_git("-C", str(path), "fsck", "--strict")
+        with GitRepository.open(
+            str(path), lock_timeout=30, signing=Signing(is_ssh=True, key=str(key)), trust=trust
+        ) as repo:
+            commit(repo, {"last": str(moments.random())})
+            assert {repo.signature(each.id).is_trusted for each in repo.log("HEAD")} == {True}
+    assert [*path.glob("objects/tmp_*"), *path.rglob("*.lock")] == []
 
 
 def test_kill_at_any_moment_with_a_work_tree(tmp_path: Path) -> None:
