@@ -51,6 +51,7 @@ PLAN = Plan(
         source_cluster="one",
         target_cluster="two",
         target_context="prod",
+        signed_by="ops@example.com (SHA256:x)",
         maps=(("a", "b"), ("c", "d")),
         options=("--prune=all",),
         inputs="i",

@@ -17,7 +17,7 @@ from kube2git.core.coverage import Coverage, KindCoverage
 from kube2git.core.objects import ref_of
 from kube2git.core.plan import Action
 from kube2git.core.policy import Allowance, Policy, Prune
-from kube2git.core.ports import KindStatus, Verb, WriteRequest
+from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
 from kube2git.core.selection import parse_object_names
 from kube2git.errors import RefusedError, RepositoryNotFoundError
@@ -252,3 +252,20 @@ def test_an_object_that_the_commit_lacks_is_told_at_once(repo: FakeRepo) -> None
     names = parse_object_names(["cm/none"], "shop")
     with pytest.raises(RepositoryNotFoundError, match="cm/none -n shop is not in the repository"):
         plan(FakeTarget(), repo, ReplayRequest("main", names=names))
+
+
+def test_a_commit_that_nobody_allowed_has_signed_is_refused_before_it_is_read(
+    repo: FakeRepo,
+) -> None:
+    tip = repo.resolve("main")
+    files = repo.store.files.pop(tip)
+    asked = ReplayRequest("main", requires_signature=True)
+    with pytest.raises(RefusedError, match="is not trusted"):
+        plan(FakeTarget(), repo, asked)
+    repo.store.files[tip] = files
+    repo.store.signatures[tip] = Signature(False, "eve@example.com", "SHA256:e", "Not that key.")
+    with pytest.raises(RefusedError, match="Not that key"):
+        plan(FakeTarget(), repo, asked)
+    assert plan(FakeTarget(), repo).plan.header.signed_by == ""
+    repo.store.signatures[tip] = Signature(True, "ops@example.com", "SHA256:o")
+    assert plan(FakeTarget(), repo, asked).plan.header.signed_by == "ops@example.com (SHA256:o)"
