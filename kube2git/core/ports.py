@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from kube2git.core.objects import ResourceType
 from kube2git.core.snapshots import (
@@ -399,7 +399,7 @@ class Snapshotter(Protocol):
     A snapshot is found again by its marks (cluster, namespace, claim, run), so that every call can
     be repeated after a crash without making a second one. Errors of single volumes are events;
     raised are only ClusterUnreachableError, ClusterDeniedError and SnapshotterError (the storage as
-    a whole cannot be used).
+    a whole cannot be used). Called by several threads at once.
     """
 
     @property
@@ -430,7 +430,16 @@ class Snapshotter(Protocol):
         ...
 
     def find(self, cluster: str) -> Iterator[FoundSnapshot]:
-        """Yield every snapshot that carries this cluster's marks."""
+        """Yield every snapshot that still carries this cluster's marks."""
+        ...
+
+    def settle(self, snapshots: Sequence[tuple[Volume, Snapshot]]) -> None:
+        """Learn that committed records name these ready snapshots, so that they are not lost.
+
+        What only served to find them again (CSI: the VolumeSnapshot and its content) may go now,
+        and no earlier. Settling again, or what is gone, does no harm; what fails is tried again by
+        the next run and raises nothing.
+        """
         ...
 
     def delete(
@@ -447,5 +456,49 @@ class Snapshotter(Protocol):
         Where the cluster's own controllers make the volume out of objects (CSI), nothing happens
         but that these objects are worked out; elsewhere (EBS) the volume is made, marked with the
         run and the claim, so that doing it again finds it. Members of one group come together.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotterContext:
+    """What a factory of the entry points ``kube2git.snapshotters`` makes its snapshotter of."""
+
+    target: Callable[[], Target]
+    """Connects to the cluster; to be called only if it is needed."""
+    clock: Clock
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What ``snapshots.options`` of the configuration says under the entry point's name."""
+    keeps_objects: bool = False
+    """Leave the cluster's own snapshot objects in place when a snapshot is settled."""
+
+
+SnapshotterFactory = Callable[[SnapshotterContext], Snapshotter]
+"""What an entry point names. It does no input or output; raises UsageError for wrong options."""
+
+
+# ── Commands in Pods ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """A command to run in one container of a Pod."""
+
+    namespace: str
+    pod: str
+    container: str
+    command: tuple[str, ...] = field(repr=False)
+    """It may hold a password, so it is never shown."""
+    seconds: float
+
+
+class CommandRunner(Protocol):
+    """Runs commands in Pods, as ``kubectl exec`` does."""
+
+    def run(self, request: CommandRequest) -> str:
+        """Run a command to its end; return why it failed, a whole sentence, "" when it did not.
+
+        Never raises for what the cluster says; called by several threads. What the command wrote
+        is dropped, since it may hold secrets and the answer ends up in Git.
         """
         ...
