@@ -195,6 +195,16 @@ class Synced:
     """Commits that the remote has taken."""
 
 
+@dataclass(frozen=True, slots=True)
+class RepoState:
+    """What operators watch of a repository."""
+
+    unpushed: int
+    """Commits that the remote has not taken, as far as is known here; 0 without a remote."""
+    size: int
+    """Bytes that it takes up here."""
+
+
 class CommitWriter(Protocol):
     """One commit in the making. Nothing is visible in the branch before ``commit`` returns."""
 
@@ -271,6 +281,10 @@ class Repo(Protocol):
 
     def fetch(self) -> Synced:
         """Take over the remote's commits; build unpushed own commits again on top of them."""
+        ...
+
+    def state(self) -> RepoState:
+        """Return what operators watch; asks nobody else."""
         ...
 
     def check_push(self) -> str:

@@ -9,7 +9,7 @@ from kube2git.core import fielddiff
 from kube2git.core.fielddiff import FieldChange
 from kube2git.core.message import Change, ObjectChange
 from kube2git.core.objects import ObjectRef, ref_of
-from kube2git.core.ports import Commit, KindRead, Synced
+from kube2git.core.ports import Commit, KindRead, RepoState, Synced
 from kube2git.core.sealing import Opener, hidden_in
 from kube2git.core.wire import Json
 
@@ -51,6 +51,8 @@ class ExportReport:
     kinds: int
     objects: int
     """Objects in the repository that this run has seen."""
+    by_kind: dict[str, int]
+    """kind.group -> objects in the repository after this run, those of other selections too."""
     changes: tuple[ObjectChange, ...]
     left_out: dict[str, int]
     """Rule id -> objects."""
@@ -65,6 +67,7 @@ class ExportReport:
     synced: Synced
     push_error: str
     """Why the commits did not reach the remote; they stay, and the next run sends them."""
+    state: RepoState
     seconds: dict[str, float]
     """Phase -> seconds spent in it, and "total"."""
     dry_run: bool

@@ -29,6 +29,7 @@ from kube2git.core.ports import (
     Memory,
     PageRead,
     Repo,
+    Stopped,
     SweepFinished,
     SweepStarted,
     Synced,
@@ -104,16 +105,19 @@ def export(
     memory: Memory,
     clock: Clock,
     sealing: Sealing | None = None,
+    is_superseded: Stopped = lambda: False,
 ) -> Iterator[Progress | ExportReport]:
     """Export once; yield progress, and the report last.
 
-    Without ``sealing``, or without a recipient in it, Secrets are left out.
+    Without ``sealing``, or without a recipient in it, Secrets are left out. ``is_superseded`` is
+    asked right before the commit and before the push: whether another run has taken over.
 
     Raises RefusedError (a guard), and the errors of the ports. An unreachable remote does not
     raise: the commit stays local and ``ExportReport.push_error`` says so.
     """
     with repo.lock():
-        yield from _Export(cluster, repo, request, rules, memory, clock, sealing).run()
+        run = _Export(cluster, repo, request, rules, memory, clock, sealing, is_superseded)
+        yield from run.run()
 
 
 class _Export:
@@ -126,7 +130,9 @@ class _Export:
         memory: Memory,
         clock: Clock,
         sealing: Sealing | None,
+        is_superseded: Stopped,
     ) -> None:
+        self.is_superseded = is_superseded
         self.cluster, self.repo, self.request = cluster, repo, request
         self.rules, self.memory = rules, memory
         self.started = clock()
@@ -183,6 +189,7 @@ class _Export:
             updates = self._updates(self.listing.coverage(identity.uid))
             changes = self._changes(updates)
             self._guard_removal(changes)
+            self._guard_right("wrote anything")
             commit = self._commit(updates, changes, identity)
             self._lap("commit", lap)
         if not self.request.dry_run:
@@ -193,10 +200,11 @@ class _Export:
         lap = time.perf_counter()
         if self.request.push and not self.request.dry_run:
             yield Progress("pushing", objects=self.got.objects)
+            self._guard_right("pushed its commit, which the next run sends")
             synced = self._push(synced)
         self._lap("push", lap)
         self.seconds["total"] = time.perf_counter() - begun
-        yield self._report(commit, changes, synced)
+        yield self._report(commit, updates, changes, synced)
 
     def _lap(self, phase: str, since: float) -> None:
         self.seconds[phase] = time.perf_counter() - since
@@ -275,6 +283,13 @@ class _Export:
                 f"of context {identity.context} has {identity.uid}",
                 hint="Choose another --prefix for this cluster, or say --adopt if it replaces "
                 "the old one.",
+            )
+
+    def _guard_right(self, before: str) -> None:
+        if self.is_superseded():
+            raise RefusedError(
+                f"another replica has taken over, so that this run ended before it {before}",
+                hint="Nothing is to be done; the other replica exports.",
             )
 
     # ── the sweep ────────────────────────────────────────────────────────────────────────────
@@ -507,9 +522,15 @@ class _Export:
         return self.writer.commit(text, self.started, updates)
 
     def _report(
-        self, commit: str, changes: tuple[ObjectChange, ...], synced: Synced
+        self,
+        commit: str,
+        updates: Mapping[str, str | None],
+        changes: tuple[ObjectChange, ...],
+        synced: Synced,
     ) -> ExportReport:
         got, finished = self.got, self.got.finished
+        files = {path for path, blob in {**self.tree, **updates}.items() if blob is not None}
+        places = filter(None, map(layout.place_of, files))
         return ExportReport(
             run=self.run_name,
             commit=commit,
@@ -518,6 +539,7 @@ class _Export:
             reason=finished.reason if finished else "",
             kinds=len(self.listing.exported),
             objects=got.objects,
+            by_kind=dict(sorted(Counter(place.kind_group for place in places).items())),
             changes=changes,
             left_out=dict(sorted(got.left_out.items())),
             terminating=tuple(got.terminating),
@@ -527,6 +549,7 @@ class _Export:
             warnings=(*self.warnings, *self.filing.warnings),
             synced=synced,
             push_error=self.push_error,
+            state=self.repo.state(),
             seconds=dict(self.seconds),
             dry_run=self.request.dry_run,
         )

@@ -112,6 +112,11 @@ def as_data(report: ExportReport) -> dict[str, Any]:
         "remote": report.synced.remote or None,
         "pushed": report.synced.pushed,
         "pushError": report.push_error or None,
+        "repository": {
+            "objects": report.by_kind,
+            "unpushed": report.state.unpushed,
+            "bytes": report.state.size,
+        },
         "seconds": {phase: round(value, 4) for phase, value in report.seconds.items()},
     }
 

@@ -456,6 +456,20 @@ class RepoConformance:
         assert world.open().push().pushed == 1
         assert world.remote_files() == {"a": b"1"}
 
+    def test_operators_see_what_is_unpushed_and_how_large_it_is(self, world: World) -> None:
+        repo = world.open()
+        assert repo.state().unpushed == 0
+        small = repo.state().size
+        words = " ".join(str(number * number) for number in range(20_000)).encode()
+        commit(repo, {"a": words}, "one")
+        commit(repo, {"b": b"1"}, "two")
+        assert repo.state().unpushed == 2
+        assert repo.state().size > small + 10_000
+        repo.push()
+        assert repo.state().unpushed == 0
+        commit(repo, {"b": b"2"}, "three")
+        assert world.open().state().unpushed == 1
+
     def test_what_was_removed_once_is_found_by_a_pattern(self, world: World) -> None:
         world.commit_elsewhere({"elsewhere/x/web.yaml": b"not below the prefix\n"})
         repo = world.open("clusters/[prod]")

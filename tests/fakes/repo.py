@@ -17,7 +17,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from kube2git.adapters.gitrepo.objects import trailers
-from kube2git.core.ports import Commit, CommitWriter, PathChange, Signature, Synced
+from kube2git.core.ports import Commit, CommitWriter, PathChange, RepoState, Signature, Synced
 from kube2git.errors import (
     PushError,
     RefusedError,
@@ -236,6 +236,11 @@ class FakeRepo:
             before = self.tree(commit.parents[0]) if commit.parents else {}
             found |= {path for path in before if path not in self.tree(id)}
         return sorted(path for path in found if fnmatchcase(path, pattern))
+
+    def state(self) -> RepoState:
+        ours, theirs = (self.store.history(id) for id in (self._state.tip, self._state.pushed))
+        unpushed = [id for id in ours if id not in theirs] if self.remote else []
+        return RepoState(len(unpushed), sum(map(len, self.store.blobs.values())))
 
     def check_push(self) -> str:
         if self.remote is None:

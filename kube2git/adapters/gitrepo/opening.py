@@ -142,6 +142,15 @@ _FORBIDDEN = re.compile(
 """What git allows in no branch name (git-check-ref-format)."""
 
 
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder, as they are while others write there."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
 def _check_branch(name: str) -> None:
     if _FORBIDDEN.search(name):
         raise UsageError(

@@ -32,7 +32,7 @@ from kube2git.adapters.gitrepo.objects import ObjectReader
 from kube2git.adapters.gitrepo.opening import Opened
 from kube2git.adapters.gitrepo.signing import Signing, Trust
 from kube2git.adapters.gitrepo.writing import Writer
-from kube2git.core.ports import Commit, CommitWriter, PathChange, Signature, Synced
+from kube2git.core.ports import Commit, CommitWriter, PathChange, RepoState, Signature, Synced
 from kube2git.errors import (
     Kube2gitError,
     PushError,
@@ -312,6 +312,13 @@ class GitRepository:
         )
         self._branch.move(ours, new, f"rebuild on commits from {remote.address.shown}")
         return replace(synced, fetched=fetched, rebuilt=rebuilt)
+
+    def state(self) -> RepoState:
+        """Return what operators watch; asks nobody else."""
+        unpushed = 0
+        if self._remote is not None and (tip := self.tip()) is not None:
+            unpushed, _ = self._distance(tip, self._id_of(self._remote.tracking))
+        return RepoState(unpushed, opening.size_of(self._place.common_dir))
 
     def check_push(self) -> str:
         """Ask the remote whether it would take a push; return its address, "" without one."""

@@ -51,6 +51,7 @@ class World:
         self.repo = repo or FakeRepo()
         self.memory = Memory()
         self.sealing: Sealing | None = None
+        self.is_superseded: Callable[[], bool] = lambda: False
 
     def put_map(self, name: str, namespace: str = "shop", **data: str) -> None:
         self.cluster.put(config_map(name, namespace, **data))
@@ -64,6 +65,7 @@ class World:
             memory=self.memory,
             clock=lambda: NOW,
             sealing=self.sealing,
+            is_superseded=self.is_superseded,
         )
         *progress, report = list(events)
         assert all(isinstance(event, Progress) for event in progress)
@@ -273,6 +275,44 @@ def test_a_dry_run_tells_and_leaves_no_trace(world: World) -> None:
     assert len(report.changes) == 3
     assert world.repo.tip() is None
     assert world.memory.data is None
+
+
+def test_a_run_that_was_superseded_writes_nothing() -> None:
+    world = World(FakeRepo(remote=FakeRemote()))
+    world.put_map("web")
+    world.is_superseded = lambda: True
+    with pytest.raises(RefusedError, match="another replica has taken over"):
+        world.export()
+    assert world.repo.tip() is None
+    assert world.memory.data is None
+
+
+def test_a_run_that_is_superseded_after_its_commit_does_not_push() -> None:
+    remote = FakeRemote()
+    world = World(FakeRepo(remote=remote))
+    world.put_map("web")
+    world.is_superseded = lambda: world.repo.tip() is not None
+    with pytest.raises(RefusedError, match="before it pushed"):
+        world.export()
+    assert world.repo.tip()
+    assert remote.tip is None
+    world.is_superseded = lambda: False
+    assert world.export().synced.pushed == 1
+
+
+def test_the_report_says_how_the_repository_stands() -> None:
+    remote = FakeRemote(rejects="not today")
+    world = World(FakeRepo(remote=remote))
+    world.put_map("web")
+    world.put_map("api", "shop2")
+    first = world.export()
+    assert first.by_kind["ConfigMap"] == 2
+    assert first.state.unpushed == 1
+    narrow = world.export(selection=Selection(Patterns(("shop",))))
+    assert narrow.by_kind["ConfigMap"] == 2
+    assert narrow.state.size == first.state.size
+    remote.rejects = ""
+    assert world.export().state.unpushed == 0
 
 
 def test_a_push_that_fails_is_told_and_made_up_for() -> None:
