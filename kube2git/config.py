@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kube2git.core import schedules
 from kube2git.core.sealing import LeakPolicy
 from kube2git.core.selection import ClusterScoped, LabelSelector, LabelSelectorError
 from kube2git.errors import UsageError
@@ -233,6 +234,53 @@ class SealingSettings:
     )
 
 
+class LogFormat(enum.StrEnum):
+    """How the daemon writes its log."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Serve:
+    """The daemon: when it exports, where it answers, and which replica works."""
+
+    schedules: Mapping[str, Mapping[str, Any]] = _mapping(
+        "Named schedules; docs/operations.md shows their form."
+    )
+    run_at_start: bool = _setting(
+        True, "Run every schedule once when the daemon begins. false: only what was missed."
+    )
+    jitter: float = _setting(
+        0.0, "Seconds, at most, by which schedules run later, each always by the same time."
+    )
+    retry: float = _setting(
+        60.0, "Seconds until a failed run is tried again; doubled each time, up to 15 minutes."
+    )
+    paused: bool = _setting(False, "Begin no runs.")
+    restore_only: bool = _setting(
+        False, "Never export and take no Lease: for the time in which you restore from the history."
+    )
+    run_timeout: float = _setting(3600.0, "Seconds after which a run is stopped.")
+    stop_timeout: float = _setting(
+        20.0, "Seconds that a run may take to its end when the daemon is asked to stop."
+    )
+    listen: str = _setting("127.0.0.1:8080", "Address of /metrics, /healthz and /readyz.")
+    log_format: LogFormat = _setting(LogFormat.TEXT, "text or json.")
+    state_file: str = _setting(
+        "", "Where the times of the last runs are kept. Empty: serve.json in the cache folder."
+    )
+    lease_name: str = _setting(
+        "", "The Lease by which several replicas agree on one that works. Empty: none."
+    )
+    lease_namespace: str = _setting(
+        "", "The daemon's own namespace, for its Lease and its Events. Empty: that of its Pod."
+    )
+    lease_seconds: float = _setting(
+        15.0, "Seconds after which another replica takes over from one that is gone."
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that can be set."""
@@ -246,6 +294,7 @@ class Settings:
     cleaning: Cleaning = field(default_factory=Cleaning)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     replay: Replay = field(default_factory=Replay)
+    serve: Serve = field(default_factory=Serve)
 
 
 def load(
@@ -291,6 +340,16 @@ def load(
 def environment_names() -> dict[str, tuple[str, ...]]:
     """Return every environment variable that sets something: name -> path of the setting."""
     return {"_".join(("KUBE2GIT", *path)).upper(): path for path, _ in every_setting()}
+
+
+def as_environment(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables that set what flags set: ``git.branch`` -> value."""
+    return {
+        "_".join(("kube2git", *dotted.split("."))).upper(): (
+            ",".join(value) if isinstance(value, list | tuple) else str(value)
+        )
+        for dotted, value in values.items()
+    }
 
 
 def every_setting() -> list[tuple[tuple[str, ...], dataclasses.Field[Any]]]:
@@ -441,6 +500,11 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
                 "this needs replay.allowed_signers (or allowed_gpg_keys): whose signatures count?",
             )
         )
+    _, wrong = schedules.parse(settings.serve.schedules)
+    found += ((("serve", "schedules", *path), what) for path, what in wrong.items())
+    host, _, port = settings.serve.listen.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 1 << 16):
+        found.append((("serve", "listen"), "this must look like 127.0.0.1:8080."))
     for path, least in (
         (("cluster", "connections"), 1),
         (("cluster", "page_size"), 1),
@@ -450,6 +514,11 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         (("git", "timeout"), 1),
         (("git", "lock_timeout"), 0),
         (("git", "depth"), 0),
+        (("serve", "jitter"), 0),
+        (("serve", "retry"), 1),
+        (("serve", "run_timeout"), 1),
+        (("serve", "stop_timeout"), 0),
+        (("serve", "lease_seconds"), 2),
     ):
         value: Any = settings
         for name in path:

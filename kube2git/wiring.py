@@ -6,6 +6,8 @@ import contextlib
 import gc
 import hashlib
 import os
+import socket
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.adapters.kube.cluster import KubeCluster
     from kube2git.adapters.kube.connection import ConnectionSettings
+    from kube2git.adapters.kube.events import KubeEvents
+    from kube2git.adapters.kube.leasing import KubeLease
+    from kube2git.adapters.localfile import LocalFile
     from kube2git.core.cleaning import RuleSet
     from kube2git.core.policy import Policy
     from kube2git.core.ports import Memory
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from kube2git.core.wire import Json
 
 CONFIG_NAME = "kube2git.yaml"
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def load_settings(
@@ -41,22 +47,34 @@ def load_settings(
     config folder; a file that was asked for must exist.
     """
     path = config_file(file, environ)
-    if path is None:
-        return load(None, source="the environment", environ=environ, flags=flags)
-    from kube2git.core import yamlio
+    text = config_text(path) if path else None
+    return settings_of(text, str(path), environ, flags)
 
+
+def config_text(path: Path) -> bytes:
+    """Return a config file's content; raise UsageError."""
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"the configuration file {path} cannot be read: {error.strerror}",
             hint="`kube2git init` makes one.",
         ) from None
+
+
+def settings_of(
+    text: bytes | None, source: str, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> Settings:
+    """Return the settings: flags over environment over a file's text; raise ConfigError."""
+    if text is None:
+        return load(None, source="the environment", environ=environ, flags=flags)
+    from kube2git.core import yamlio
+
     try:
-        located = yamlio.decode_config(text, source=str(path))
+        located = yamlio.decode_config(text, source=source)
     except yamlio.YamlError as error:
-        raise ConfigError(str(path), [error.problem]) from None
-    return load(located.body, source=str(path), lines=located.lines, environ=environ, flags=flags)
+        raise ConfigError(source, [error.problem]) from None
+    return load(located.body, source=source, lines=located.lines, environ=environ, flags=flags)
 
 
 def config_file(given: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -141,6 +159,66 @@ def _connection_settings(settings: Settings) -> ConnectionSettings:
         request_timeout=chosen.request_timeout,
         connections=chosen.connections,
     )
+
+
+def lease(settings: Settings) -> KubeLease:
+    """Return the Lease that replicas of the daemon share; raise UsageError."""
+    from kube2git.adapters.kube.connection import connect
+    from kube2git.adapters.kube.leasing import KubeLease
+    from kube2git.adapters.kube.retrying import Backoff
+
+    chosen = settings.serve
+    namespace = own_namespace(settings)
+    if not namespace:
+        raise UsageError(
+            "no namespace is known for the Lease",
+            hint="Set serve.lease_namespace, or leave serve.lease_name empty.",
+        )
+    # A claim that has to wait is one that fails: the next one comes soon.
+    patience = max(1.0, chosen.lease_seconds / 3)
+    connection = replace(
+        _connection_settings(settings), request_timeout=patience, backoff=Backoff(attempts=1)
+    )
+    return KubeLease(
+        connect(connection),
+        namespace,
+        chosen.lease_name,
+        f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+        seconds=chosen.lease_seconds,
+    )
+
+
+def events(settings: Settings) -> KubeEvents | None:
+    """Return what writes Events about the daemon; None where its namespace is not known."""
+    from kube2git.adapters.kube.connection import connect
+    from kube2git.adapters.kube.events import KubeEvents
+    from kube2git.adapters.kube.retrying import Backoff
+
+    namespace = own_namespace(settings)
+    if not namespace:
+        return None
+    connection = replace(
+        _connection_settings(settings), request_timeout=5.0, backoff=Backoff(attempts=1)
+    )
+    pod = socket.gethostname() if _OWN_NAMESPACE.exists() else ""
+    return KubeEvents(connect(connection), namespace, pod)
+
+
+def own_namespace(settings: Settings) -> str:
+    """Return the daemon's own namespace; "" when it is not said and this is no Pod."""
+    if settings.serve.lease_namespace:
+        return settings.serve.lease_namespace
+    try:
+        return _OWN_NAMESPACE.read_text().strip()
+    except OSError:
+        return ""
+
+
+def last_runs(settings: Settings) -> LocalFile:
+    """Return the file that keeps when schedules ran last."""
+    from kube2git.adapters.localfile import LocalFile
+
+    return LocalFile(_path(settings.serve.state_file) or cache_home(os.environ) / "serve.json")
 
 
 def policy(settings: Settings, **choices: Any) -> Policy:

@@ -19,6 +19,7 @@ from kube2git.cli import options, output
 )
 @click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
 @click.option("--profile", is_flag=True, help="Say where the time went.")
+@click.option("--leash", type=int, hidden=True, help="The pipe by which the daemon holds the run.")
 @options.output_option("table", "json", "name")
 @options.selection_options
 @options.cluster_options
@@ -32,6 +33,7 @@ def command(
     allow_mass_removal: bool,
     schedule: str,
     profile: bool,
+    leash: int | None,
     **given: Any,
 ) -> int:
     """Commit the cluster's state at one revision.
@@ -47,7 +49,9 @@ def command(
     from kube2git.errors import PushError
     from kube2git.flows import exporting
     from kube2git.render import exports
+    from kube2git.serve.leash import Leash
 
+    held = Leash(leash) if leash is not None else None
     settings = options.settings_from(given)
     rules = wiring.rules(settings)
     repository = wiring.repository(settings)
@@ -71,6 +75,7 @@ def command(
             memory=wiring.memory(settings, repository),
             clock=wiring.now,
             sealing=wiring.sealing(settings, makes_key=True),
+            is_superseded=held.is_superseded if held else lambda: False,
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event))

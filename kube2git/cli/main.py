@@ -5,6 +5,7 @@ Commands are imported when they are called, so that ``--help`` and completion an
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from kube2git import __version__
-from kube2git.errors import Kube2gitError
+from kube2git.errors import EXIT_CODES, Kube2gitError
 
 COMMANDS: dict[str, str] = {
     "init": "Make a repository and a config file.",
@@ -27,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "explain": "Show what cleaning removes from a live object, and why.",
     "seal": "Seal Secrets anew for other recipients.",
     "check": "Check config, cluster access, rights and Git access.",
+    "serve": "Run exports by schedule, as a daemon.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }
@@ -79,6 +81,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         result: Any = cli.main(args, prog_name=program, standalone_mode=False)
         code = result if isinstance(result, int) else 0
+        if code:
+            _leave_reason(code)
     except click.exceptions.Abort:
         # A pipe's reader that left early, or Ctrl-C at a question.
         code = _say("interrupted: nothing more was done.", code=130)
@@ -114,4 +118,20 @@ def _say(message: str, hint: str = "", *, code: int) -> int:
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+    _leave_reason(code, message)
     return code
+
+
+def _leave_reason(code: int, message: str = "") -> None:
+    """Tell Kubernetes why the container ends, so that the state of a Pod or Job shows it."""
+    words = f"exit code {code}, {EXIT_CODES.get(code, '')}: {message}"
+    path = os.environ.get("KUBE2GIT_TERMINATION_LOG", "/dev/termination-log")
+    # The kubelet has made the file; elsewhere there is none.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(" ".join(words.split()).rstrip(":").encode()[:4096])
+
+
+if __name__ == "__main__":
+    main()

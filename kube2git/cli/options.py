@@ -122,12 +122,17 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     """
     from kube2git import wiring
 
+    return wiring.load_settings(given.get("config"), os.environ, flags_from(given))
+
+
+def flags_from(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a command's parameters set: dotted name -> value."""
     flags: dict[str, Any] = {}
     for name, dotted in {**_REPO, **_CLUSTER, **_SELECTION}.items():
         value = given.get(name)
         if value is not None and value != ():
             flags[dotted] = _converted(dotted, value)
-    return wiring.load_settings(given.get("config"), os.environ, flags)
+    return flags
 
 
 def _converted(dotted: str, value: Any) -> Any:

@@ -12,14 +12,17 @@ PACKAGE = Path(kube2git.__file__).parent
 
 DOORS = {
     "click": "cli/",
+    "cronsim": "core/schedules.py",
     "cryptography": "core/sealing/cipher.py",
     "deepdiff": "core/fielddiff.py",
     "git": "adapters/gitrepo",
     "kubernetes": "adapters/kube/credentials.py",
     "msgspec": "core/wire.py",
+    "prometheus_client": "serve/metrics.py",
     "pyrage": "core/sealing/keys.py",
     "ruamel": "core/yamlreader.py",
     "ryaml": "core/yamlio.py",
+    "schedule": "serve/beat.py",
     "urllib3": "adapters/kube/",
 }
 
