@@ -113,6 +113,11 @@ class Run:
             finally:
                 self.leash.pass_on()
 
+    @property
+    def pid(self) -> int:
+        """The process, which leads a group of its own."""
+        return self._process.pid
+
     def poll(self) -> Ended | None:
         """Return what the run came to, or None while it goes on; stop it when it takes too long."""
         code = self._process.poll()

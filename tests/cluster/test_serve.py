@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+import resource
+import signal
+import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.conftest import StartControlPlane
 from tests.controlplane import ControlPlane
+from tests.gitservers import GitHttpServer, create_remote, run_git
 from tests.serving import Serving, schedule, state_of
 from tests.tool import Tool, make_tool
 
@@ -67,3 +74,325 @@ def test_runs_metrics_readiness_and_log(cluster: ControlPlane, namespace: str, t
         assert daemon.get("/nothing")[0] == 404
         assert list(state_of(daemon.folder)["lastRuns"]) == ["shop"]
         assert daemon.stop() == 0
+
+
+def test_a_broken_configuration_is_refused_and_a_repaired_one_obeyed(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    put_map(cluster, namespace, "web", level="info")
+    daemon = Serving(tool, schedules={"a": only(namespace)}, paused=True)
+    # As the kubelet mounts a ConfigMap: the file is a link into a folder behind a link.
+    mount = tool.home / "mount"
+    for number, text in enumerate(("", "serve: {schedules: {a: {when: never}}, what: 1}", "")):
+        version = mount / f"..version{number}"
+        version.mkdir(parents=True)
+        (version / "kube2git.yaml").write_text(text or daemon.config.read_text())
+
+    def swap(number: int) -> None:
+        new = mount / "..new"
+        new.symlink_to(f"..version{number}")
+        new.replace(mount / "..data")
+
+    swap(0)
+    daemon.config.unlink()
+    daemon.config.symlink_to(mount / "..data" / "kube2git.yaml")
+    with daemon:
+        assert json.loads(daemon.get("/readyz")[1])["idle"] == "paused"
+        assert daemon.is_ready()
+        swap(1)
+        (refused,) = daemon.wait(lambda: daemon.said("is refused"), "The refusal")
+        assert "serve.schedules.a.when: 'never' is not a time" in refused["message"]
+        assert "serve.what: there is no such setting" in refused["message"]
+        daemon.wait(lambda: daemon.metric("config_reload_ok") == 0, "The metric")
+        assert "problems" in json.loads(daemon.get("/readyz")[1])["config"]
+        text = json.dumps({"serve": {**daemon.settings, "paused": False}})
+        (mount / "..version2" / "kube2git.yaml").write_text(text)
+        swap(2)
+        daemon.wait_for_runs(1, "success")
+        assert daemon.metric("config_reload_ok") == 1
+        assert len(daemon.said("is refused")) == 1
+        assert tool.paths() >= {f"namespaces/{namespace}/ConfigMap/web.yaml"}
+
+
+def test_restore_only_exports_nothing_until_it_is_over(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    put_map(cluster, namespace, "web", level="info")
+    with Serving(tool, schedules={"a": only(namespace)}, restore_only=True) as daemon:
+        daemon.configure(schedules={"a": only(namespace), "b": only(namespace)})
+        daemon.wait(lambda: daemon.said("is in force"), "The new configuration")
+        assert daemon.is_ready()
+        assert tool.commits() == []
+        daemon.configure(restore_only=False)
+        runs = daemon.wait_for_runs(2)
+        assert {run["schedule"] for run in runs} == {"a", "b"}
+        assert len(tool.commits()) == 1
+
+
+def test_a_git_server_that_is_away_and_credentials_that_are_rotated(
+    cluster: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    remote = create_remote(tmp_path)
+    password = tmp_path / "password"
+    password.write_text("old")
+    with GitHttpServer(tmp_path, users={"git": "old"}) as server:
+        settings = {
+            "KUBE2GIT_REPO": server.url(),
+            "KUBE2GIT_GIT_PASSWORD_FILE": str(password),
+        }
+        tool = Tool(cluster.kubeconfig, server.url(), tmp_path, settings)
+        put_map(cluster, namespace, "web", turn="1")
+        plans = {"a": only(namespace, "every 2s")}
+        with Serving(tool, schedules=plans, lease_namespace=namespace) as daemon:
+            daemon.wait_for_runs(1, "success")
+            daemon.wait(daemon.is_ready, "Readiness")
+
+            server.users["git"] = "new"
+            put_map(cluster, namespace, "web", turn="2")
+            daemon.wait_for_runs(1, "push_failed")
+            daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
+            assert daemon.metric("push_lag_commits") == 1
+            password.write_text("new")
+            daemon.wait(daemon.is_ready, "Readiness with the new password")
+            assert daemon.metric("push_lag_commits") == 0
+
+            server.misbehaviour.redirects_to = "http://127.0.0.1:9"
+            put_map(cluster, namespace, "web", turn="3")
+            before = len(daemon.runs())
+            daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
+            daemon.wait_for_runs(before + 2)
+            server.misbehaviour.redirects_to = ""
+            daemon.wait(daemon.is_ready, "Readiness with the server back")
+            assert daemon.metric("push_lag_commits") == 0
+            assert daemon.stop() == 0
+        assert "new" not in [line["message"] for line in daemon.lines()]
+        file = f"main:namespaces/{namespace}/ConfigMap/web.yaml"
+        assert 'turn: "3"' in run_git("-C", str(remote), "show", file)
+        told = json.loads(cluster.kubectl("get", "events", "-n", "default", "-o", "json"))["items"]
+        reasons = [
+            event["reason"]
+            for event in sorted(told, key=lambda event: event["metadata"]["creationTimestamp"])
+            if event["involvedObject"]["name"] == namespace
+        ]
+        # Changes only, however often the runs failed in between.
+        assert sorted(reasons) == ["ExportFailed"] * 2 + ["ExportRecovered"] * 2
+
+
+def test_an_api_server_that_is_restarted(control_plane: StartControlPlane, tmp_path: Path) -> None:
+    plane = control_plane()
+    tool = make_tool(plane.kubeconfig, tmp_path)
+    put_map(plane, "default", "web", turn="1")
+    plans = {"a": only("default", "every 2s")}
+    leased: dict[str, Any] = {
+        "lease_name": "kube2git",
+        "lease_namespace": "default",
+        "lease_seconds": 3,
+    }
+    with Serving(tool, schedules=plans, **leased) as daemon:
+        daemon.wait_for_runs(1, "success")
+        daemon.wait(daemon.is_ready, "Readiness")
+        plane.kill("kube-apiserver")
+        daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
+        daemon.wait(lambda: daemon.metric("leader") == 0, "The end of leading")
+        assert daemon.get("/healthz")[0] == 200
+        plane.restart("kube-apiserver")
+        put_map(plane, "default", "web", turn="2")
+        file = "namespaces/default/ConfigMap/web.yaml"
+        daemon.wait(lambda: 'turn: "2"' in tool.files()[file], "The change")
+        daemon.wait(daemon.is_ready, "Readiness")
+        assert daemon.metric("leader") == 1
+    plane.stop()
+
+
+def test_two_replicas_of_which_one_works(
+    cluster: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    remote = create_remote(tmp_path)
+    put_map(cluster, namespace, "web", turn="0")
+    daemons = []
+    with GitHttpServer(tmp_path) as server:
+        for name in "ab":
+            # A clone of its own, as a replica in another Pod has.
+            cache = str(tmp_path / f"clone-{name}")
+            environ = {"KUBE2GIT_REPO": server.url(), "KUBE2GIT_GIT_CACHE": cache}
+            tool = Tool(cluster.kubeconfig, server.url(), tmp_path, environ)
+            leased: dict[str, Any] = {
+                "lease_name": "k",
+                "lease_namespace": namespace,
+                "lease_seconds": 3,
+            }
+            plans = {"a": only(namespace, "every 1s")}
+            daemons.append(Serving(tool, name, schedules=plans, **leased))
+        with daemons[0] as first, daemons[1] as second:
+            first.wait(lambda: first.metric("leader") or second.metric("leader"), "A leader")
+            leader, other = (first, second) if first.metric("leader") else (second, first)
+            leader.wait_for_runs(2)
+            assert other.runs() == []
+            assert other.is_ready()
+            assert other.metric("leader") == 0
+
+            leader.kill()
+            gone = time.monotonic()
+            other.wait(lambda: other.metric("leader"), "The takeover")
+            # The Lease's time, and what the next claim and a busy machine take.
+            assert time.monotonic() - gone < 3 + 3
+            put_map(cluster, namespace, "web", turn="1")
+            file = f"main:namespaces/{namespace}/ConfigMap/web.yaml"
+            other.wait(lambda: "1" in run_git("-C", str(remote), "show", file), "The change")
+
+            leader.start()
+            leader.wait(lambda: leader.is_ready() and leader.metric("leader") == 0, "Standing by")
+            assert leader.runs() == []
+            asked = time.monotonic()
+            assert other.stop() == 0
+            leader.wait(lambda: leader.metric("leader"), "The handover")
+            # What is given up need not be waited for, which takes 3 s.
+            assert time.monotonic() - asked < 3 + 3
+            assert leader.stop() == 0
+    run_git("-C", str(remote), "fsck", "--strict")
+
+
+def test_a_replica_that_loses_its_lease_stops_before_it_writes(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    put_map(cluster, namespace, "web", turn="0")
+    leased: dict[str, Any] = {"lease_name": "k", "lease_namespace": namespace, "lease_seconds": 3}
+    with Serving(tool, schedules={"a": only(namespace)}, **leased) as daemon:
+        daemon.wait_for_runs(1)
+        (head,) = tool.commits()
+        put_map(cluster, namespace, "web", turn="1")
+        # The daemon hangs with a run at work; the run hears nothing more.
+        daemon.configure(schedules={"a": only(namespace), "b": only(namespace)})
+        daemon.wait(lambda: daemon.metric("run_in_progress"), "The second run")
+        daemon.signal(signal.SIGSTOP)
+        (run,) = children_of(daemon.process.pid)
+        run_state = Path(f"/proc/{run}/stat")
+        # It holds its breath until it would write, or has written before the daemon hung.
+        while run_state.exists() and run_state.read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.05)
+        daemon.signal(signal.SIGCONT)
+        daemon.wait_for_runs(2)
+        assert tool.commits()[-1] == head
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the runs of a daemon."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def test_a_daemon_that_is_asked_to_stop_lets_its_run_end(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    put_map(cluster, namespace, "web", turn="0")
+    with Serving(tool, schedules={"a": only(namespace)}) as daemon:
+        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
+        assert daemon.stop() == 0
+        (run,) = daemon.runs()
+        assert run["result"] == "success"
+        assert run["commit"] == tool.commits()[0]
+
+
+def test_a_second_signal_leaves_at_once_and_the_run_rolls_back(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    put_map(cluster, namespace, "web", turn="0")
+    with Serving(tool, schedules={"a": only(namespace)}) as daemon:
+        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
+        (run,) = children_of(daemon.process.pid)
+        # A run that cannot end: the daemon would wait.
+        signal_run(run, signal.SIGSTOP)
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(lambda: daemon.said("asked to stop"), "The stop")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.process.wait(60) == 143
+        signal_run(run, signal.SIGCONT)
+        wait_until_gone(run)
+        assert tool.commits() == []
+        tool.export("-n", namespace)
+
+
+def signal_run(pid: int, number: int) -> None:
+    subprocess.run(["kill", f"-{int(number)}", str(pid)], check=True)
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, f"process {pid} lives on"
+        time.sleep(0.05)
+
+
+def test_a_run_that_hangs_is_stopped(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
+    put_map(cluster, namespace, "web", turn="0")
+    with Serving(tool, schedules={"a": only(namespace)}, run_timeout=4) as daemon:
+        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
+        (run,) = children_of(daemon.process.pid)
+        signal_run(run, signal.SIGSTOP)
+        daemon.wait_for_runs(1, "timeout")
+        # What failed is tried again soon, although it is planned for the next hour.
+        daemon.wait_for_runs(1, "success")
+
+
+def test_a_full_disk_is_survived(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
+    put_map(cluster, namespace, "web", turn="0")
+    plans = {"a": only(namespace, "every 1s")}
+    daemon = Serving(tool, schedules=plans)
+
+    def fill_the_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+
+    noise = random.Random(7).randbytes(400_000).hex()
+    put_map(cluster, namespace, "large", noise=noise)
+    daemon.start(before=fill_the_disk)
+    try:
+        daemon.wait_for_runs(1, "failed")
+        assert not daemon.is_ready()
+        assert daemon.get("/healthz")[0] == 200
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, unlimited)
+        daemon.wait_for_runs(1, "success")
+        daemon.wait(daemon.is_ready, "Readiness")
+    finally:
+        daemon.kill()
+    assert f"namespaces/{namespace}/ConfigMap/large.yaml" in tool.paths()
+    tool.git("fsck", "--strict")
+
+
+KILLS = 12
+
+
+def test_killed_at_random_moments_under_load(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    """No change is lost and the repository stays valid, however often the daemon dies."""
+    chance = random.Random(11)
+    is_over = threading.Event()
+    written = 0
+
+    def load() -> None:
+        nonlocal written
+        while not is_over.wait(0.02):
+            written += 1
+            put_map(cluster, namespace, f"map-{written % 25}", turn=str(written))
+
+    writer = threading.Thread(target=load)
+    writer.start()
+    daemon = Serving(tool, schedules={"a": only(namespace, "every 1s")})
+    try:
+        for _ in range(KILLS):
+            daemon.start()
+            daemon.wait(lambda: daemon.metric("run_in_progress"), "A run")
+            time.sleep(chance.uniform(0, 1.8))
+            daemon.kill()
+            tool.git("fsck", "--strict")
+    finally:
+        is_over.set()
+        writer.join()
+        daemon.kill()
+    with daemon:
+        daemon.wait_for_runs(1, "success")
+    files = tool.files()
+    for number in range(max(1, written - 24), written + 1):
+        path = f"namespaces/{namespace}/ConfigMap/map-{number % 25}.yaml"
+        assert f'turn: "{number}"' in files[path]

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from kube2git.config import ConfigError, Settings, environment_names, every_setting, load
+from kube2git.config import (
+    ConfigError,
+    LogFormat,
+    Settings,
+    as_environment,
+    environment_names,
+    every_setting,
+    load,
+)
 from kube2git.core import yamlio
 from kube2git.core.selection import ClusterScoped
 
@@ -103,3 +111,29 @@ def test_every_setting_explains_itself_in_the_sample_file() -> None:
 def test_every_setting_has_its_own_environment_variable() -> None:
     assert len(environment_names()) == len(every_setting())
     assert environment_names()["KUBE2GIT_REPO"] == ("repo",)
+
+
+def test_what_flags_set_can_be_passed_on_as_environment() -> None:
+    flags = {
+        "repo": "state.git",
+        "git.branch": "prod",
+        "cluster.impersonate_groups": ("a", "b"),
+        "cluster.request_timeout": 30.0,
+        "export.cluster_scoped": ClusterScoped.NO,
+        "serve.log_format": LogFormat.JSON,
+    }
+    assert load(environ=as_environment(flags)) == load(flags=flags)
+
+
+def test_a_daemon_is_told_all_that_is_wrong_with_its_schedules() -> None:
+    serve = {"schedules": {"a": {"when": "never"}, "B": {}}, "listen": "8080", "retry": 0}
+    with pytest.raises(ConfigError) as caught:
+        load({"serve": serve})
+    for expected in (
+        "serve.schedules.a.when: 'never' is not a time",
+        "serve.schedules.B: a name has up to 40 small letters",
+        "serve.schedules.B.when: this is missing",
+        "serve.listen: this must look like",
+        "serve.retry: this must be at least 1",
+    ):
+        assert expected in str(caught.value)
