@@ -123,6 +123,8 @@ class GitHttpServer:
         """User name and password of every request that carried any."""
         self.requests: list[str] = []
         """Method and path of every request."""
+        self.sent = 0
+        """Bytes of all answers' bodies."""
         self.released = threading.Event()
         handler = type("Handler", (_Handler,), {"git": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -240,6 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        self.git.sent += len(content)
         limit = self.git.misbehaviour.breaks_off_after
         if limit is not None and self.command == "POST" and len(content) > limit:
             self.wfile.write(content[:limit])

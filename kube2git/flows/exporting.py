@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from urllib.parse import unquote
 
 from kube2git import __version__
 from kube2git.core import fielddiff, layout, message, wire, yamlio
@@ -50,6 +51,7 @@ from kube2git.core.selection import Selection
 from kube2git.core.wire import Json, RawObject
 from kube2git.errors import PushError, RefusedError, RepositoryNotFoundError
 
+_OWN_FILES = (layout.FORMAT, layout.COVERAGE, layout.SEALS)
 FEW_REMOVALS = 10
 """Up to so many removals never trip the guard against mass removal."""
 MAX_BODIES = 1000
@@ -150,6 +152,7 @@ class _Export:
         synced = self._fetch()
         self.base = self.repo.tip()
         self.tree = self.repo.tree(self.base) if self.base else {}
+        self._read_own_files()
         self.before = self._read_coverage()
         self._lap("repository", begun)
 
@@ -236,12 +239,14 @@ class _Export:
             pushed.pushed,
         )
 
+    def _read_own_files(self) -> None:
+        # In one go: in a clone that fetches contents on demand, each reading is a request.
+        paths = [path for path in _OWN_FILES if path in self.tree]
+        self.own = dict(zip(paths, self.repo.read(self.tree[p] for p in paths), strict=True))
+
     def _read_file(self, path: str) -> object:
-        blob = self.tree.get(path)
-        if blob is None:
-            return None
-        (data,) = self.repo.read([blob])
-        return yamlio.decode(data, source=path)
+        data = self.own.get(path)
+        return None if data is None else yamlio.decode(data, source=path)
 
     def _read_coverage(self) -> Coverage:
         found = self._read_file(layout.FORMAT)
@@ -441,7 +446,18 @@ class _Export:
         if self.got.cluster_scoped:
             live = {layout.path_of(ref) for ref in self.got.cluster_scoped}
             candidates = [path for path in candidates if path not in live]
-        if self.selection.namespaces.is_everything and not self.selection.labels:
+        if not self.selection.namespaces.is_everything:
+            # By their paths, so that the files of all other namespaces need not be read.
+            places = ((path, layout.place_of(path)) for path in candidates)
+            candidates = [
+                path
+                for path, place in places
+                if place
+                and not (
+                    place.namespace and not self.selection.wants_namespace(unquote(place.namespace))
+                )
+            ]
+        if not self.selection.labels:
             return candidates
         return [path for path, body in self._bodies_of(candidates) if self._is_selected(body)]
 
@@ -452,9 +468,6 @@ class _Export:
 
     def _is_selected(self, body: Json) -> bool:
         metadata = body.get("metadata") or {}
-        namespace = metadata.get("namespace") or ""
-        if namespace and not self.selection.wants_namespace(namespace):
-            return False
         return self.selection.label_selector.match(metadata.get("labels") or {})
 
     def _changes(self, updates: Mapping[str, str | None]) -> tuple[ObjectChange, ...]:
