@@ -11,12 +11,11 @@ from kube2git.core.remap.references import ReferenceRule as Rule
 
 _GATEWAY = "gateway.networking.k8s.io"
 _ROUTES = tuple(f"{kind}Route.{_GATEWAY}" for kind in ("HTTP", "GRPC", "TCP", "TLS", "UDP"))
-_LISTENERS = tuple(f"{kind}.{_GATEWAY}" for kind in ("Gateway", "ListenerSet"))
+_LISTENER_SETS = (f"ListenerSet.{_GATEWAY}", "XListenerSet.gateway.networking.x-k8s.io")
+_LISTENERS = (f"Gateway.{_GATEWAY}", *_LISTENER_SETS)
 _ISSUERS = ("Issuer.cert-manager.io", "ClusterIssuer.cert-manager.io")
 _CERTIFICATE = ("Certificate.cert-manager.io",)
-_MONITORS = tuple(
-    f"{kind}.monitoring.coreos.com" for kind in ("ServiceMonitor", "PodMonitor", "Probe")
-)
+_MONITORS = ("ServiceMonitor.monitoring.coreos.com", "PodMonitor.monitoring.coreos.com")
 _SERVERS = tuple(
     f"{kind}.monitoring.coreos.com"
     for kind in ("Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler")
@@ -30,10 +29,8 @@ _VIRTUAL_SERVICE = ("VirtualService.networking.istio.io",)
 _ISTIO = ("*.networking.istio.io",)
 _AUTHORIZATION = ("AuthorizationPolicy.security.istio.io",)
 _SECRET_STORES = ("ClusterSecretStore.external-secrets.io",)
-_CLUSTER_SECRETS = (
-    "ClusterExternalSecret.external-secrets.io",
-    "ClusterPushSecret.external-secrets.io",
-)
+_CLUSTER_SECRET = ("ClusterExternalSecret.external-secrets.io",)
+_CLUSTER_SECRETS = (*_CLUSTER_SECRET, "ClusterPushSecret.external-secrets.io")
 _INGRESS_ROUTES = ("IngressRoute*.traefik.io", "IngressRoute*.traefik.containo.us")
 _TRAEFIK = ("Middleware*.traefik.io", "Middleware*.traefik.containo.us")
 _TRAEFIK_SERVICE = ("TraefikService.traefik.io", "TraefikService.traefik.containo.us")
@@ -66,15 +63,20 @@ RULES: tuple[Rule, ...] = (
         "The Secret with the certificate.", "Gateway API: SecretObjectReference",
     ),
     Rule(
+        "gateway-client-certificate", (f"Gateway.{_GATEWAY}",),
+        "spec.tls.backend.clientCertificateRef.namespace", Form.NAMESPACE,
+        "The Secret that the Gateway shows to Services.", "Gateway API: GatewayBackendTLS",
+    ),
+    Rule(
         "gateway-routes", _LISTENERS, "spec.listeners[].allowedRoutes.namespaces.selector",
         Form.SELECTOR, "Whose routes may hang on a listener.", "Gateway API: RouteNamespaces",
     ),
     Rule(
-        "gateway-listeners", _LISTENERS, "spec.allowedListeners.namespaces.selector",
+        "gateway-listeners", (f"Gateway.{_GATEWAY}",), "spec.allowedListeners.namespaces.selector",
         Form.SELECTOR, "Whose listeners the Gateway takes.", "Gateway API: ListenerNamespaces",
     ),
     Rule(
-        "listener-parent", (f"ListenerSet.{_GATEWAY}",), "spec.parentRef.namespace",
+        "listener-parent", _LISTENER_SETS, "spec.parentRef.namespace",
         Form.NAMESPACE, "The Gateway that the listeners belong to.",
         "Gateway API: ParentGatewayReference",
     ),
@@ -157,6 +159,20 @@ RULES: tuple[Rule, ...] = (
         Form.NAMESPACE, "Objects that keep their labels.", "Prometheus operator: ObjectReference",
     ),
     Rule(
+        "monitoring-rule-exclusion", _SERVERS,
+        "spec.prometheusRulesExcludedFromEnforce[].ruleNamespace", Form.NAMESPACE,
+        "Rules that keep their labels.", "Prometheus operator: PrometheusRuleExcludeConfig",
+    ),
+    Rule(
+        "monitoring-affinity", _SERVERS, "spec.affinity.podAffinity|podAntiAffinity.**.namespaces",
+        Form.LIST, "Whose Pods are kept near or away.", "core/v1 PodAffinityTerm",
+    ),
+    Rule(
+        "monitoring-affinity-selector", _SERVERS,
+        "spec.affinity.podAffinity|podAntiAffinity.**.namespaceSelector", Form.SELECTOR,
+        "Whose Pods are kept near or away.", "core/v1 PodAffinityTerm",
+    ),
+    Rule(
         "remote-url", _SERVERS, "spec.remoteWrite|remoteRead[].url", Form.HOST,
         "Where samples go to and come from.", "Prometheus operator: RemoteWriteSpec",
     ),
@@ -218,6 +234,11 @@ RULES: tuple[Rule, ...] = (
         "argo-project-account", _PROJECT, "spec.destinationServiceAccounts[].namespace",
         Form.NAMESPACE, "Where objects may go, as whom.",
         "Argo CD: ApplicationDestinationServiceAccount",
+    ),
+    Rule(
+        "argo-helm", _ARGO, "spec.**.helm.namespace", Form.NAMESPACE,
+        "What charts take for the namespace of their release.",
+        "Argo CD: ApplicationSourceHelm.namespace",
     ),
     # ── Istio ────────────────────────────────────────────────────────────────────────────────
     Rule(
@@ -296,11 +317,11 @@ RULES: tuple[Rule, ...] = (
         Form.SELECTOR, "Who may use the store.", "External Secrets: ClusterSecretStoreCondition",
     ),
     Rule(
-        "cluster-secret-namespaces", _CLUSTER_SECRETS, "spec.namespaces", Form.LIST,
+        "cluster-secret-namespaces", _CLUSTER_SECRET, "spec.namespaces", Form.LIST,
         "Where the secret goes.", "External Secrets: ClusterExternalSecretSpec",
     ),
     Rule(
-        "cluster-secret-selector", _CLUSTER_SECRETS, "spec.namespaceSelector", Form.SELECTOR,
+        "cluster-secret-selector", _CLUSTER_SECRET, "spec.namespaceSelector", Form.SELECTOR,
         "Where the secret goes.", "External Secrets: ClusterExternalSecretSpec",
     ),
     Rule(
@@ -335,6 +356,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "traefik-auth", _TRAEFIK, "spec.forwardAuth.address", Form.HOST,
         "Who decides about requests.", "Traefik: Middleware forwardAuth",
+    ),
+    Rule(
+        "traefik-errors-middleware", _TRAEFIK, "spec.errors.service.middlewares[].namespace",
+        Form.NAMESPACE, "What requests pass through.", "Traefik: Middleware errors",
+    ),
+    Rule(
+        "traefik-parent", _INGRESS_ROUTES, "spec.parentRefs[].namespace", Form.NAMESPACE,
+        "The IngressRoute that hands requests on.", "Traefik: IngressRoute.parentRefs",
+    ),
+    Rule(
+        "traefik-other", _TRAEFIK_SERVICE,
+        "spec.failover.service|fallback.namespace", Form.NAMESPACE,
+        "Who answers.", "Traefik: TraefikService",
     ),
     Rule(
         "traefik-weighted", _TRAEFIK_SERVICE, "spec.weighted.services[].namespace",
@@ -392,6 +426,31 @@ RULES: tuple[Rule, ...] = (
         Form.NAMESPACE, "What is copied.", "Kyverno: CloneFrom",
     ),
     Rule(
+        "kyverno-mutated", _KYVERNO, "spec.**.mutate.targets[].namespace", Form.NAMESPACE,
+        "What is changed.", "Kyverno: TargetResourceSpec",
+    ),
+    Rule(
+        "kyverno-overrides", _KYVERNO,
+        "spec.**.validationFailureActionOverrides|failureActionOverrides[].namespaces",
+        Form.LIST, "Where violations are treated differently.",
+        "Kyverno: ValidationFailureActionOverride",
+    ),
+    Rule(
+        "kyverno-override-selector", _KYVERNO,
+        "spec.**.validationFailureActionOverrides|failureActionOverrides[].namespaceSelector",
+        Form.SELECTOR, "Where violations are treated differently.",
+        "Kyverno: ValidationFailureActionOverride",
+    ),
+    Rule(
+        "kyverno-constraints", _KYVERNO, "spec.**.matchConstraints.namespaceSelector",
+        Form.SELECTOR, "Whose objects are judged.", "Kyverno: policies.kyverno.io MatchConstraints",
+    ),
+    Rule(
+        "kyverno-global-context", ("GlobalContextEntry.kyverno.io",),
+        "spec.kubernetesResource.namespace", Form.NAMESPACE,
+        "Where data comes from.", "Kyverno: KubernetesResource",
+    ),
+    Rule(
         "kyverno-context", _KYVERNO, "spec.**.context[].configMap.namespace", Form.NAMESPACE,
         "Where data comes from.", "Kyverno: ConfigMapReference",
     ),
@@ -420,6 +479,24 @@ RULES: tuple[Rule, ...] = (
         "cluster-api-reference", _CLUSTER_API, "spec.**.*Ref|ref.namespace", Form.NAMESPACE,
         "The parts of a cluster.", "Cluster API: core/v1 ObjectReference",
     ),
+    Rule(
+        "cluster-api-class", ("Cluster.cluster.x-k8s.io",), "spec.topology.classNamespace",
+        Form.NAMESPACE, "Where the ClusterClass lies.", "Cluster API: Topology.classNamespace",
+    ),
+    Rule(
+        "cluster-api-extension", ("ExtensionConfig.runtime.cluster.x-k8s.io",),
+        "spec.clientConfig.service.namespace", Form.NAMESPACE,
+        "The Service that is asked.", "Cluster API: ExtensionConfig",
+    ),
+    Rule(
+        "cluster-api-selector", _CLUSTER_API, "spec.namespaceSelector", Form.SELECTOR,
+        "Whose clusters the extension is asked about.", "Cluster API: ExtensionConfig",
+    ),
+    Rule(
+        "cluster-api-drain", ("MachineDrainRule.cluster.x-k8s.io",),
+        "spec.pods[].namespaceSelector", Form.SELECTOR,
+        "Whose Pods the rule is for.", "Cluster API: MachineDrainRulePodSelector",
+    ),
     # ── Cilium, Velero ───────────────────────────────────────────────────────────────────────
     Rule(
         "cilium-peer", _CILIUM,
@@ -431,6 +508,41 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "cilium-service", _CILIUM, "spec|specs.**.toServices[+].k8sService.namespace",
         Form.NAMESPACE, "Where traffic may go.", "Cilium: K8sServiceNamespace",
+    ),
+    Rule(
+        "cilium-secret", _CILIUM,
+        "spec|specs.**.originatingTLS|terminatingTLS.secret.namespace", Form.NAMESPACE,
+        "The Secret that traffic is opened with.", "Cilium: TLSContext.secret",
+    ),
+    Rule(
+        "cilium-header-secret", _CILIUM,
+        "spec|specs.**.headerMatches[].secret.namespace", Form.NAMESPACE,
+        "The Secret that a header must hold.", "Cilium: HeaderMatch.secret",
+    ),
+    Rule(
+        "cilium-envoy", ("Cilium*EnvoyConfig.cilium.io",),
+        "spec.services|backendServices[].namespace", Form.NAMESPACE,
+        "Whose traffic is meant, and who answers.", "Cilium: CiliumEnvoyConfigSpec",
+    ),
+    Rule(
+        "cilium-redirect", ("CiliumLocalRedirectPolicy.cilium.io",),
+        "spec.redirectFrontend.serviceMatcher.namespace", Form.NAMESPACE,
+        "Whose traffic is meant.", "Cilium: RedirectFrontend",
+    ),
+    Rule(
+        "cilium-egress", ("CiliumEgressGatewayPolicy.cilium.io",),
+        "spec.selectors[].namespaceSelector", Form.SELECTOR,
+        "Whose traffic is meant.", "Cilium: EgressRule",
+    ),
+    # ── Contour ──────────────────────────────────────────────────────────────────────────────
+    Rule(
+        "contour-include", ("HTTPProxy.projectcontour.io",), "spec.includes[].namespace",
+        Form.NAMESPACE, "The proxy that goes on from here.", "Contour: Include",
+    ),
+    Rule(
+        "contour-delegation", ("TLSCertificateDelegation.projectcontour.io",),
+        "spec.delegations[].targetNamespaces", Form.LIST,
+        "Who may use the certificate.", "Contour: CertificateDelegation",
     ),
     Rule(
         "velero-namespaces", _VELERO, "spec.**.includedNamespaces|excludedNamespaces", Form.LIST,

@@ -44,6 +44,7 @@ _PODS: tuple[tuple[str, str], ...] = (
     ("RayCluster.ray.io", "spec.headGroupSpec.template"),
     ("RayCluster.ray.io", "spec.workerGroupSpecs[].template"),
     ("*.k8s.elastic.co", "spec.podTemplate"),
+    ("*Issuer.cert-manager.io", "spec.acme.solvers[].http01.*.podTemplate"),
     ("Elasticsearch.elasticsearch.k8s.elastic.co", "spec.nodeSets[].podTemplate"),
 )
 
