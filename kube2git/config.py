@@ -319,8 +319,9 @@ def load(
         problems.append(f"{where}{'.'.join(path)}: {what}")
 
     _read_file(file or {}, Settings, (), values, told)
+    names = environment_names()
     for name, text in (environ or {}).items():
-        path = environment_names().get(name)
+        path = names.get(name)
         if path is not None:
             try:
                 values[path] = _from_text(text, _type_of(path))
