@@ -4,7 +4,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
-.PHONY: install lock demo test unit lint bench cluster cluster-down clean
+.PHONY: install lock demo test unit lint sanity bench cluster cluster-down clean
 
 install: $(STAMP)
 
@@ -44,6 +44,9 @@ cluster-down: install
 demo: install  ## the main job, on local control planes
 	$(PY) -m tests.controlplane build
 	$(PY) -m tests.demo
+
+sanity: install  ## CSI's own suite on the driver that the tests use; builds it first, once
+	$(PY) -m tests.csidriver.sanity
 
 bench: install
 	$(PY) -m tests.controlplane build

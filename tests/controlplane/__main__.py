@@ -13,8 +13,10 @@ from pathlib import Path
 from tests.controlplane import attach, binaries, builder, start
 from tests.controlplane.builder import print_progress
 from tests.controlplane.components import Layout
+from tests.controlplane.plane import ControlPlane
 from tests.controlplane.problems import ControlPlaneError
 from tests.controlplane.processes import end_keeper, is_kept
+from tests.csidriver import driver
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -30,7 +32,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     up_parser.add_argument(
         "--kwok", action="store_true", help="run pods, as kwok and kube-scheduler play it"
     )
-    up_parser.add_argument("--csi", action="store_true", help="serve volume snapshots")
+    up_parser.add_argument(
+        "--csi", action="store_true", help="serve volumes and snapshots, stored in a folder"
+    )
     up_parser.add_argument(
         "--aggregated", action="store_true", help="serve an aggregated API, wardle.example.com"
     )
@@ -60,11 +64,23 @@ def up(options: argparse.Namespace) -> None:
             csi=options.csi,
             aggregated=options.aggregated,
         )
+        if options.csi:
+            serve_volumes(plane)
         plane.detach()
         took = time.monotonic() - began
         print_progress(f"The control plane in {directory} is ready after {took:.1f} seconds.")
         print_progress(f"To stop it: python -m tests.controlplane down --dir {options.dir}")
     print(Layout(directory).kubeconfig)
+
+
+def serve_volumes(plane: ControlPlane) -> None:
+    """Run the tests' CSI driver, whose storage is a folder beside the other data."""
+    places = driver.Places(Layout(plane.directory).data / "csi")
+    places.directory.mkdir()
+    plane.run(driver.component(places))
+    plane.wait(lambda: driver.answers(places.socket), "An answer of the CSI driver")
+    plane.add_csi_driver(driver.DRIVER, places.socket, classes="folder")
+    print_progress(f"Volumes of the storage class `folder` are folders in {places.volumes}.")
 
 
 def down(options: argparse.Namespace) -> None:

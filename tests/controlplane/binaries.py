@@ -19,7 +19,8 @@ from tests.controlplane.problems import ControlPlaneError
 
 HERE = Path(__file__).parent
 
-KWOK_VERSION = "v0.8.0"
+INSTALLED_VERSIONS = {"kwok": "v0.8.0", "csi-sanity": "v5.6.0"}
+"""Of programs that are installed from their own module, so that they need no go.mod here."""
 RECIPE = 2  # raise it when builder.py changes what it makes of the same sources
 
 
@@ -29,7 +30,7 @@ class Binary:
 
     name: str
     family: str
-    """The folder with its go.mod and go.sum, e.g. `kubernetes`; kwok has none."""
+    """The folder with its go.mod and go.sum, or a name in `INSTALLED_VERSIONS`."""
     package: str
     seconds: int
     """How long a cold build took on two cores; for the progress line only."""
@@ -69,6 +70,9 @@ BINARIES: Mapping[str, Binary] = {
             10,
         ),
         Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 30),
+        Binary(
+            "csi-sanity", "csi-sanity", "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity", 90
+        ),
     )
 }
 
@@ -88,8 +92,8 @@ def cache_root(environment: Mapping[str, str] = os.environ) -> Path:
 def fingerprint(family: str) -> str:
     """Digest what decides the bytes of a family's programs, apart from the Go version."""
     digest = hashlib.sha256(f"{RECIPE} {sys.platform} {platform.machine()}\n".encode())
-    if family == "kwok":
-        digest.update(KWOK_VERSION.encode())
+    if family in INSTALLED_VERSIONS:
+        digest.update(INSTALLED_VERSIONS[family].encode())
     else:
         for name in ("go.mod", "go.sum"):
             digest.update((HERE / family / name).read_bytes())

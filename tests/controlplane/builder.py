@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.controlplane import binaries, toolchain
-from tests.controlplane.binaries import BINARIES, HERE, KWOK_VERSION, Binary
+from tests.controlplane.binaries import BINARIES, HERE, INSTALLED_VERSIONS, Binary
 from tests.controlplane.problems import ControlPlaneError
 
 Progress = Callable[[str], None]
@@ -92,8 +92,8 @@ def build(binary: Binary, go: toolchain.Go) -> Path:
     """Build one program, and copy the files that its family needs at run time."""
     folder = binaries.built_folder(binary.family, go.version)
     folder.mkdir(parents=True, exist_ok=True)
-    if binary.family == "kwok":
-        install_kwok(go, folder)
+    if binary.family in INSTALLED_VERSIONS:
+        install(binary, go, folder)
     else:
         temporary = folder / f".{binary.name}.building"
         run_go(
@@ -116,6 +116,8 @@ def build(binary: Binary, go: toolchain.Go) -> Path:
 def linker_flags(binary: Binary) -> str:
     """Strip the program and tell it its version, which a module build would not know."""
     stamps: list[tuple[str, str]] = []
+    if binary.family == "kwok":
+        stamps = [("sigs.k8s.io/kwok/pkg/consts.Version", INSTALLED_VERSIONS["kwok"])]
     if binary.family == "csi":
         module = binary.package.partition("/cmd/")[0]
         stamps = [("main.version", binaries.required_version("csi", module))]
@@ -131,13 +133,13 @@ def linker_flags(binary: Binary) -> str:
     return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in stamps)])
 
 
-def install_kwok(go: toolchain.Go, folder: Path) -> None:
-    """Install kwok from its own module; it is the one program that needs no go.mod here."""
-    temporary = folder / ".kwok.building"
-    package = f"{BINARIES['kwok'].package}@{KWOK_VERSION}"
-    stamp = f"-s -w -X sigs.k8s.io/kwok/pkg/consts.Version={KWOK_VERSION}"
+def install(binary: Binary, go: toolchain.Go, folder: Path) -> None:
+    """Install a program from its own module."""
+    temporary = folder / f".{binary.name}.building"
+    package = f"{binary.package}@{INSTALLED_VERSIONS[binary.family]}"
+    stamp = linker_flags(binary)
     run_go(go, "install", *FLAGS, "-ldflags", stamp, package, cwd=folder, GOBIN=str(temporary))
-    (temporary / "kwok").rename(folder / "kwok")
+    (temporary / binary.name).rename(folder / binary.name)
     temporary.rmdir()
 
 
@@ -159,8 +161,8 @@ def copy_support_files(go: toolchain.Go, family: str, folder: Path) -> None:
 
 def module_folder(go: toolchain.Go, family: str, module: str) -> Path:
     """Ask Go where it keeps the source of a module, downloading it when needed."""
-    version = f"@{KWOK_VERSION}" if family == "kwok" else ""
-    cwd = HERE if family == "kwok" else HERE / family
+    version = f"@{INSTALLED_VERSIONS[family]}" if family in INSTALLED_VERSIONS else ""
+    cwd = HERE if version else HERE / family
     answer = json.loads(run_go(go, "mod", "download", "-json", f"{module}{version}", cwd=cwd))
     return Path(answer["Dir"])
 

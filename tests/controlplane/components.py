@@ -6,14 +6,16 @@ Boundary: pure; nothing here starts, reads or writes anything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.controlplane import binaries
 from tests.controlplane.certificates import FRONT_PROXY
 
 SERVICE_RANGE = "10.0.0.0/16"
 POD_RANGE = "10.244.0.0/16"
+Object = dict[str, Any]
 REVISIONS_FROM_ETCD = "--feature-gates=ListFromCacheSnapshot=false"
 """A server flag: lists at a revision come from etcd, so that a compaction shows at once."""
 
@@ -29,6 +31,8 @@ class Options:
     """Run kwok, which plays the kubelet of every Node; it brings the scheduler along."""
     csi: bool = False
     """Install the snapshot CRDs and run snapshot-controller; needs the controllers."""
+    groups: bool = True
+    """With csi: serve snapshots of groups of volumes too; clusters in the wild often do not."""
     aggregated: bool = False
     """Run sample-apiserver with an etcd of its own, registered as wardle.example.com."""
     events_etcd: bool = False
@@ -50,6 +54,9 @@ class Component:
     binary: str
     flags: tuple[str, ...]
     port: int
+    """0: nothing is waited for."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Besides PATH and HOME."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +201,7 @@ def clients(options: Options, layout: Layout, ports: Mapping[str, int]) -> Itera
     if options.kwok:
         yield kwok(layout, ports["kwok"])
     if options.csi:
-        yield snapshot_controller(layout, ports["snapshot-controller"])
+        yield snapshot_controller(options, layout, ports["snapshot-controller"])
     if options.aggregated:
         yield sample_apiserver(layout, ports)
 
@@ -255,15 +262,20 @@ def kwok(layout: Layout, port: int) -> Component:
     return Component("kwok", "kwok", flags, port)
 
 
-def snapshot_controller(layout: Layout, port: int) -> Component:
-    flags = (
+GROUPS = "--feature-gates=CSIVolumeGroupSnapshot=true"
+
+
+def snapshot_controller(options: Options, layout: Layout, port: int) -> Component:
+    flags = [
         f"--kubeconfig={layout.kubeconfig}",
         "--leader-election=false",
         "--kube-api-qps=50",
         "--kube-api-burst=100",
         f"--http-endpoint=127.0.0.1:{port}",
-    )
-    return Component("snapshot-controller", "snapshot-controller", flags, port)
+    ]
+    if options.groups:
+        flags.append(GROUPS)
+    return Component("snapshot-controller", "snapshot-controller", tuple(flags), port)
 
 
 def sample_apiserver(layout: Layout, ports: Mapping[str, int]) -> Component:
@@ -281,11 +293,46 @@ def sample_apiserver(layout: Layout, ports: Mapping[str, int]) -> Component:
     return Component("sample-apiserver", "sample-apiserver", flags, ports["sample-apiserver"])
 
 
-def csi_sidecars(layout: Layout, name: str, socket: Path) -> Iterator[Component]:
-    """Give the provisioner and the snapshotter for a driver that listens on a socket."""
+def csi_sidecars(
+    options: Options, layout: Layout, name: str, socket: Path, *, snapshots: bool
+) -> Iterator[Component]:
+    """Give the provisioner and the snapshotter for a driver that listens on a socket.
+
+    The snapshotter ends at once when the driver has no snapshots, so it is left out then.
+    """
     shared = (f"--csi-address={socket}", f"--kubeconfig={layout.kubeconfig}")
     pace = ("--kube-api-qps=50", "--kube-api-burst=100", "--retry-interval-max=2s")
     provisioner = (*shared, "--extra-create-metadata=true", "--immediate-topology=false", *pace)
-    snapshotter = (*shared, "--extra-create-metadata=true", "--leader-election=false", *pace)
     yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0)
-    yield Component(f"csi-snapshotter-{name}", "csi-snapshotter", snapshotter, 0)
+    if snapshots:
+        snapshotter = [*shared, "--extra-create-metadata=true", "--leader-election=false", *pace]
+        if options.groups:
+            snapshotter.append(GROUPS)
+        yield Component(f"csi-snapshotter-{name}", "csi-snapshotter", tuple(snapshotter), 0)
+
+
+def csi_classes(options: Options, name: str, driver: str, *, snapshots: bool) -> list[Object]:
+    """Give the classes of a driver, all of one name; those of snapshots are its default ones."""
+    storage = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": driver}
+    default = "storage.kubernetes.io/is-default-class"
+    of_snapshots = {"driver": driver, "deletionPolicy": "Delete"}
+    made: list[Object] = [storage | {"metadata": {"name": name}}]
+    if snapshots:
+        made.append(
+            of_snapshots
+            | {
+                "apiVersion": "snapshot.storage.k8s.io/v1",
+                "kind": "VolumeSnapshotClass",
+                "metadata": {"name": name, "annotations": {f"snapshot.{default}": "true"}},
+            }
+        )
+    if snapshots and options.groups:
+        made.append(
+            of_snapshots
+            | {
+                "apiVersion": "groupsnapshot.storage.k8s.io/v1",
+                "kind": "VolumeGroupSnapshotClass",
+                "metadata": {"name": name, "annotations": {f"groupsnapshot.{default}": "true"}},
+            }
+        )
+    return made

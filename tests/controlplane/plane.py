@@ -22,7 +22,7 @@ from tests.controlplane import (
     processes,
     readiness,
 )
-from tests.controlplane.components import Component, Layout
+from tests.controlplane.components import Component, Layout, Options
 from tests.controlplane.connection import Body, Connection, Response
 from tests.controlplane.problems import ControlPlaneError
 
@@ -38,7 +38,7 @@ class ControlPlane:
         *,
         tokens: Mapping[str, str],
         server: str,
-        has_controllers: bool,
+        options: Options,
         kept: processes.Processes | None = None,
         programs: Mapping[str, Path] | None = None,
     ) -> None:
@@ -48,7 +48,7 @@ class ControlPlane:
         self.ca_file = layout.certificates / "ca.crt"
         self._layout = layout
         self._tokens = tokens
-        self._has_controllers = has_controllers
+        self._options = options
         self._kept = kept
         self._programs = programs or {}
         self._components: dict[str, Component] = {}
@@ -145,7 +145,7 @@ class ControlPlane:
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.create("/api/v1/namespaces", manifest)
-        if self._has_controllers:
+        if self._options.controllers:
             self.wait(
                 lambda: all(
                     self.get(f"/api/v1/namespaces/{name}/{path}").status == 200
@@ -236,19 +236,30 @@ class ControlPlane:
         newest = self.get("/api/v1/namespaces?limit=1").json()["metadata"]["resourceVersion"]
         connection.compact(components.url(self._components["etcd"].port), int(newest))
 
-    def add_csi_driver(self, name: str, socket: Path) -> None:
-        """Start the provisioner and the snapshotter for a driver that listens on a socket."""
-        for component in components.csi_sidecars(self._layout, name, socket):
+    def add_csi_driver(
+        self, driver: str, socket: Path, *, classes: str, snapshots: bool = True
+    ) -> None:
+        """Make a driver that listens on a socket known here, and create its classes.
+
+        The same driver in two control planes is what two clusters on one cloud account look like.
+        """
+        for component in components.csi_sidecars(
+            self._options, self._layout, classes, socket, snapshots=snapshots
+        ):
             self.run(component)
+        for manifest in components.csi_classes(self._options, classes, driver, snapshots=snapshots):
+            group, kind = manifest["apiVersion"], manifest["kind"].lower()
+            self.create(f"/apis/{group}/{kind}es", manifest)
 
     def run(self, component: Component) -> None:
         """Start a component and remember how."""
         self._components[component.name] = component
         self._processes.start(
             component.name,
-            [str(self._programs[component.binary]), *component.flags],
+            [str(self._programs.get(component.binary, component.binary)), *component.flags],
             log=self._layout.log(component.name),
-            environment={
+            environment=dict(component.environment)
+            | {
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self._layout.data),
             },

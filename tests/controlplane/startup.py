@@ -50,6 +50,7 @@ def start(
     scheduler: bool = False,
     kwok: bool = False,
     csi: bool = False,
+    groups: bool = True,
     aggregated: bool = False,
     events_etcd: bool = False,
     compaction_interval: str | None = None,
@@ -66,6 +67,7 @@ def start(
         scheduler=scheduler,
         kwok=kwok,
         csi=csi,
+        groups=groups,
         aggregated=aggregated,
         events_etcd=events_etcd,
         compaction_interval=compaction_interval,
@@ -95,7 +97,7 @@ def start_once(
         layout,
         tokens=tokens,
         server=components.url(chosen["kube-apiserver"], scheme="https"),
-        has_controllers=options.controllers,
+        options=options,
         kept=kept,
         programs=programs,
     )
@@ -179,7 +181,7 @@ def launch(
     plane.run(components.apiserver(options, layout, chosen))
     plane.wait(lambda: readiness.is_ready(plane.get), "Readiness of kube-apiserver")
     if options.csi:
-        install_snapshot_kinds(plane)
+        install_snapshot_kinds(plane, options)
     clients = list(components.clients(options, layout, chosen))
     for client in clients:
         plane.run(client)
@@ -206,10 +208,12 @@ def wait_for_api(plane: ControlPlane, group: str, version: str) -> None:
     )
 
 
-def install_snapshot_kinds(plane: ControlPlane) -> None:
+def install_snapshot_kinds(plane: ControlPlane, options: Options) -> None:
     """Create the CRDs of volume snapshots, without which snapshot-controller ends at once."""
     collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    paths = sorted((binaries.support_files("csi") / "crd").glob("snapshot.storage.k8s.io_*.yaml"))
+    groups = ("snapshot.", "groupsnapshot.") if options.groups else ("snapshot.",)
+    files = sorted((binaries.support_files("csi") / "crd").glob("*.yaml"))
+    paths = [path for path in files if path.name.startswith(groups)]
     names = []
     for path in paths:
         answer = plane.request("POST", collection, path.read_text())
@@ -239,5 +243,5 @@ def attach(directory: Path) -> ControlPlane:
         layout,
         tokens=state["tokens"],
         server=state["server"],
-        has_controllers=state["options"]["controllers"],
+        options=Options(**state["options"]),
     )

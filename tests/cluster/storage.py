@@ -1,0 +1,106 @@
+"""Claims with bytes, and what became of them, in a cluster whose driver is a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.controlplane import ControlPlane
+from tests.csidriver import Driver
+
+CLASSES = "folder"
+"""Name of the storage class and of the snapshot classes of the shared driver."""
+SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1"
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A control plane and the driver that it has its volumes from."""
+
+    plane: ControlPlane
+    driver: Driver
+
+    def create_claim(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        size: str = "1Gi",
+        storage_class: str = CLASSES,
+        labels: Mapping[str, str] | None = None,
+        source: Mapping[str, str] | None = None,
+    ) -> None:
+        """Create a claim, wait until it is bound, and write files into its volume.
+
+        The source is a dataSourceRef, for example a VolumeSnapshot.
+        """
+        spec: Object = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": storage_class,
+            "resources": {"requests": {"storage": size}},
+        }
+        if source is not None:
+            spec["dataSourceRef"] = dict(source)
+        self.plane.create(
+            f"/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name, "labels": dict(labels or {})},
+                "spec": spec,
+            },
+        )
+        self.wait_bound(namespace, name)
+        for path, data in (files or {}).items():
+            file = self.folder(namespace, name) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+    def claim(self, namespace: str, name: str) -> Object:
+        return self.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")
+
+    def wait_bound(self, namespace: str, name: str) -> None:
+        self.plane.wait(
+            lambda: self.claim(namespace, name)["status"].get("phase") == "Bound",
+            f"Binding of the claim {name} in {namespace}",
+        )
+
+    def volume(self, namespace: str, name: str) -> Object:
+        """Return the PersistentVolume of a bound claim."""
+        bound = self.claim(namespace, name)["spec"]["volumeName"]
+        return self.get(f"/api/v1/persistentvolumes/{bound}")
+
+    def handle(self, namespace: str, name: str) -> str:
+        """Return what the driver calls the volume of a bound claim."""
+        handle: str = self.volume(namespace, name)["spec"]["csi"]["volumeHandle"]
+        return handle
+
+    def folder(self, namespace: str, name: str) -> Path:
+        """Name the folder with the bytes of a bound claim."""
+        return self.driver.bytes_of(self.handle(namespace, name))
+
+    def checksums(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the SHA-256 of each file of a bound claim."""
+        root = self.folder(namespace, name)
+        return {
+            str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(root.rglob("*"))
+            if file.is_file()
+        }
+
+    def get(self, path: str) -> Object:
+        """Return the object at a path; {} when there is none."""
+        answer = self.plane.get(path)
+        assert answer.status in (200, 404), answer.body
+        body: Object = answer.json() if answer.status == 200 else {}
+        return body
+
+    def items(self, path: str) -> list[Object]:
+        """Return the objects of a collection."""
+        items: list[Object] = self.get(path)["items"]
+        return items
