@@ -70,6 +70,16 @@ def path_of(ref: ObjectRef) -> str:
     return f"{directory_of(ref.kind_group, ref.namespace)}/{segment(ref.name)}.yaml"
 
 
+def snapshots_path(namespace: str, claim: str) -> str:
+    """Return the path of the record of a claim's snapshots."""
+    return f"snapshots/{segment(namespace)}/{segment(claim)}.yaml"
+
+
+def is_snapshots_path(path: str) -> bool:
+    """Tell whether a path has the shape of a record of snapshots."""
+    return _SNAPSHOTS_PATH.fullmatch(path) is not None
+
+
 class Place(NamedTuple):
     """The parts of a path that has the shape of an object's file."""
 
@@ -82,6 +92,8 @@ _SEGMENT = r"(?!\.)(?:[a-z0-9._-]|%[0-9A-F]{2})+(?:(?<!\.)|~[0-9a-f]{20})"
 _OBJECT_PATH = re.compile(
     rf"(?:cluster|namespaces/({_SEGMENT}))/([A-Za-z][A-Za-z0-9-]*(?:\.[a-z0-9.-]+)?)/{_SEGMENT}\.yaml"
 )
+
+_SNAPSHOTS_PATH = re.compile(rf"snapshots/{_SEGMENT}/{_SEGMENT}\.yaml")
 
 
 def place_of(path: str) -> Place | None:
