@@ -21,9 +21,9 @@ import urllib3
 
 from kube2git import __version__
 from kube2git.adapters.kube.answers import Response
-from kube2git.adapters.kube.credentials import Account, Credentials, find_account
+from kube2git.adapters.kube.credentials import Account, Channel, Credentials, find_account
 from kube2git.adapters.kube.retrying import Backoff, is_repeatable, is_worth_repeating
-from kube2git.errors import ClusterDeniedError, ClusterUnreachableError
+from kube2git.errors import ClusterDeniedError, ClusterUnreachableError, UsageError
 
 CONNECT_TIMEOUT = 10.0
 _CHECKED_GZIP = 31
@@ -169,6 +169,10 @@ class Connection:
         finally:
             answer.close()
 
+    def open_channel(self, path: str, query: Query) -> Channel:
+        """Open the streams of a command in a Pod; raise ChannelError, or UsageError (--as)."""
+        return self._login.open_channel(f"{path}?{urlencode(query)}")
+
     def _send(
         self,
         session: _Session,
@@ -276,6 +280,14 @@ class _Login:
         with self._lock:
             if refused.number == self._number:
                 self._load()
+
+    def open_channel(self, target: str) -> Channel:
+        if self._account.impersonation:
+            raise UsageError("a command in a Pod cannot be run as another user (--as)")
+        with self._lock:
+            credentials = self._credentials
+            authorization = credentials.authorization()
+        return credentials.open_channel(f"{credentials.server}{target}", authorization)
 
     def _load(self) -> None:
         self._credentials = self._account.load(pool_size=self._pool_size)

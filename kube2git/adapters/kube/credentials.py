@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
@@ -45,6 +46,48 @@ class Credentials:
         """Return the header's value, "" without one; a token that has run out is renewed."""
         with _overheard():
             return self._configuration.get_api_key_with_prefix("BearerToken") or ""
+
+    def open_channel(self, url: str, authorization: str) -> Channel:
+        """Open the streams of a command in a Pod; raise ChannelError."""
+        # Imported late: exports and replays never need it.
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.stream import ws_client
+
+        open_websocket: Callable[..., Channel] = ws_client.websocket_call
+        headers = {"authorization": authorization} if authorization else {}
+        try:
+            return open_websocket(
+                self._configuration,
+                "GET",
+                url,
+                headers=headers,
+                capture_all=False,
+                _preload_content=False,
+            )
+        except ApiException as error:
+            # Its words quote the answer's headers.
+            status = re.match(r"Handshake status ([0-9]{3})", str(error.reason))
+            raise ChannelError(int(status[1]) if status else 0) from None
+
+
+class Channel(Protocol):
+    """The streams of a running command."""
+
+    def run_forever(self, timeout: float | None = None) -> None: ...
+
+    def is_open(self) -> bool: ...
+
+    def read_channel(self, channel: int, timeout: float = 0) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class ChannelError(Exception):
+    """A command could not be started; ``status`` is what the API server answered, 0 for nothing."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}" if status else "no answer")
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
