@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kube2git.core import schedules
+from kube2git.core import durations, schedules
 from kube2git.core.sealing import LeakPolicy
 from kube2git.core.selection import ClusterScoped, LabelSelector, LabelSelectorError
+from kube2git.core.snapshots import Wait
 from kube2git.errors import UsageError
 
 Problem = tuple[str, str]
@@ -282,6 +283,63 @@ class Serve:
 
 
 @dataclass(frozen=True)
+class RetentionSettings:
+    """Which snapshots `kube2git snapshot prune` keeps; the newest ready one always stays."""
+
+    keep_last: int = _setting(0, "Keep so many.")
+    keep_hourly: int = _setting(0, "Keep the last one of each of so many hours.")
+    keep_daily: int = _setting(0, "Keep the last one of each of so many days.")
+    keep_weekly: int = _setting(0, "Keep the last one of each of so many weeks.")
+    keep_monthly: int = _setting(0, "Keep the last one of each of so many months.")
+    keep_within: str = _setting("", "Keep all that are younger, for example 14d.")
+    ttl: str = _setting(
+        "720h", "How long one is kept when no keep rule above is set. Empty: for ever."
+    )
+
+
+@dataclass(frozen=True)
+class SnapshotSettings:
+    """Snapshots of persistent volumes; docs/snapshots.md explains them."""
+
+    enabled: bool = _setting(False, "Take snapshots in every export, as --snapshots does.")
+    namespaces: tuple[str, ...] = _setting(
+        (), "Claims in these namespaces (globs, ! takes away). Empty: every namespace."
+    )
+    selector: str = _setting("", "Claims with these labels.")
+    storage_classes: tuple[str, ...] = _setting(
+        (), "Claims of these storage classes (globs, ! takes away). Empty: every class."
+    )
+    classes: Mapping[str, Mapping[str, str]] = _mapping(
+        "By storage class, where the choice is not to be left to kube2git: "
+        "{gp3: {snapshotter: csi, snapshot_class: ebs-retain}}."
+    )
+    wait: Wait = _setting(
+        Wait.READY, "How far to wait: ready, or cut (the data is fixed, the next run completes)."
+    )
+    timeout: float = _setting(600.0, "Seconds that all snapshots of a run may take.")
+    freeze_timeout: float = _setting(60.0, "Seconds that hooks may keep a Pod frozen for the cut.")
+    group_label: str = _setting(
+        "", "Claims in a namespace that share a value of this label are cut at one instant."
+    )
+    hooks: tuple[Mapping[str, Any], ...] = _setting(
+        (), "Commands in Pods before and after the cut; docs/snapshots.md shows their form."
+    )
+    lease_namespace: str = _setting(
+        "kube-system", "Where a Lease keeps two runs apart. Empty: nowhere."
+    )
+    keep_objects: bool = _setting(
+        False, "CSI: leave VolumeSnapshots in the cluster once their ids are committed."
+    )
+    socket: str = _setting(
+        "", "The socket of `kube2git sidecar`, which then does the work. Empty: this process."
+    )
+    options: Mapping[str, Mapping[str, Any]] = _mapping(
+        "Options of snapshotters, by their names: {ebs: {region: eu-central-1}}."
+    )
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set."""
 
@@ -295,6 +353,7 @@ class Settings:
     sealing: SealingSettings = field(default_factory=SealingSettings)
     replay: Replay = field(default_factory=Replay)
     serve: Serve = field(default_factory=Serve)
+    snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
 
 
 def load(
@@ -474,10 +533,26 @@ def _build(section: type, path: tuple[str, ...], values: Mapping[tuple[str, ...]
 def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     """Check what a type cannot say."""
     found: list[tuple[tuple[str, ...], str]] = []
-    try:
-        LabelSelector.parse(settings.export.selector)
-    except LabelSelectorError as error:
-        found.append((("export", "selector"), f"{error}."))
+    for section, selector in (
+        ("export", settings.export.selector),
+        ("snapshots", settings.snapshots.selector),
+    ):
+        try:
+            LabelSelector.parse(selector)
+        except LabelSelectorError as error:
+            found.append(((section, "selector"), f"{error}."))
+    retention = settings.snapshots.retention
+    for name, text in (("keep_within", retention.keep_within), ("ttl", retention.ttl)):
+        try:
+            durations.parse(text or "0s")
+        except ValueError as error:
+            found.append((("snapshots", "retention", name), f"{error}."))
+    for storage_class, fields in settings.snapshots.classes.items():
+        for unknown in sorted(fields.keys() - {"snapshotter", "snapshot_class"}):
+            where = ("snapshots", "classes", storage_class, unknown)
+            found.append(
+                (where, "there is no such setting; known here are snapshotter and snapshot_class.")
+            )
     if not 0 < settings.export.max_removal_share <= 1:
         found.append((("export", "max_removal_share"), "this must be above 0 and at most 1."))
     if not 0 <= settings.replay.prune_limit <= 1:
@@ -520,6 +595,9 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         (("serve", "run_timeout"), 1),
         (("serve", "stop_timeout"), 0),
         (("serve", "lease_seconds"), 2),
+        (("snapshots", "timeout"), 1),
+        (("snapshots", "freeze_timeout"), 1),
+        *((("snapshots", "retention", f"keep_{each}"), 0) for each in _KEEP),
     ):
         value: Any = settings
         for name in path:
@@ -527,3 +605,6 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         if value < least:
             found.append((path, f"this must be at least {least}."))
     return found
+
+
+_KEEP = ("last", "hourly", "daily", "weekly", "monthly")

@@ -78,7 +78,7 @@ class ClusterDeniedError(Kube2gitError):
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "differences found (diff), not ready (check); never a failure",
+    1: "differences found (diff, snapshot verify), not ready (check); never a failure",
     2: "usage or configuration error",
     3: "finished, but something was skipped or failed, and is listed",
     4: "failed",

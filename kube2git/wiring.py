@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from kube2git.adapters.localfile import LocalFile
     from kube2git.core.cleaning import RuleSet
     from kube2git.core.policy import Policy
-    from kube2git.core.ports import Memory
+    from kube2git.core.ports import Memory, Snapshotter, Target
     from kube2git.core.remap.catalogue import Catalogue
     from kube2git.core.remap.transforms import Transform
     from kube2git.core.sealing import Identities, Opener, Sealing
+    from kube2git.core.snapshots.retention import Retention
     from kube2git.core.wire import Json
+    from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting
 
 CONFIG_NAME = "kube2git.yaml"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -486,3 +488,108 @@ def memory(settings: Settings, repository: GitRepository) -> Memory:
     words = "\0".join((settings.git.branch, settings.git.prefix))
     mark = hashlib.sha256(words.encode()).hexdigest()[:12]
     return LocalFile(repository.private_dir / f"seen-{mark}.json")
+
+
+SNAPSHOTTERS = "kube2git.snapshotters"
+"""The group of entry points; each names a SnapshotterFactory."""
+_FIRST_ASKED = ("csi", "ebs")
+
+
+def snapshotters(settings: Settings, target: Callable[[], Target]) -> dict[str, Snapshotter]:
+    """Return the snapshotters that are installed, by their methods, in the order of asking.
+
+    Raise UsageError when one cannot be loaded, or does not like its options.
+    """
+    from importlib import metadata
+
+    from kube2git.core.ports import SnapshotterContext
+
+    chosen = settings.snapshots
+    points = {point.name: point for point in metadata.entry_points(group=SNAPSHOTTERS)}
+    order = [name for name in _FIRST_ASKED if name in points]
+    order += sorted(points.keys() - set(order))
+    if unknown := sorted(chosen.options.keys() - points.keys()):
+        raise UsageError(
+            f"snapshots.options names {unknown[0]}, and no such snapshotter is installed",
+            hint=f"Installed are: {', '.join(order) or 'none'}.",
+        )
+    found: dict[str, Snapshotter] = {}
+    for name in order:
+        try:
+            factory = points[name].load()
+        except (ImportError, AttributeError) as error:
+            raise UsageError(
+                f"the snapshotter {name} cannot be loaded: {error}",
+                hint="Install its package again, or remove it.",
+            ) from None
+        context = SnapshotterContext(
+            target, now, chosen.options.get(name, {}), keeps_objects=chosen.keep_objects
+        )
+        made: Snapshotter = factory(context)
+        found[made.method] = made
+    return found
+
+
+def snapshot_request(settings: Settings, **choices: Any) -> SnapshotRequest:
+    """Return what to snapshot, and how: the settings, and choices that are fields of the request.
+
+    Raise UsageError when a hook is not understood.
+    """
+    from kube2git.core.selection import LabelSelector
+    from kube2git.core.snapshots.choosing import ClaimSelection, ClassRule
+    from kube2git.core.snapshots.hooks import parse_rules
+    from kube2git.flows.snapshotting import SnapshotRequest
+
+    chosen = settings.snapshots
+    request = SnapshotRequest(
+        selection=ClaimSelection(
+            Patterns(chosen.namespaces),
+            LabelSelector.parse(chosen.selector),
+            Patterns(chosen.storage_classes),
+            selection(settings),
+        ),
+        classes={name: ClassRule(**fields) for name, fields in chosen.classes.items()},
+        hooks=parse_rules(chosen.hooks),
+        group_label=chosen.group_label,
+        wait=chosen.wait,
+        seconds=chosen.timeout,
+        freeze=chosen.freeze_timeout,
+        lease_namespace=chosen.lease_namespace,
+    )
+    return replace(request, **choices)
+
+
+def snapshotting(settings: Settings, **choices: Any) -> Snapshotting:
+    """Return a run over the volumes; ``choices`` as for ``snapshot_request``."""
+    from kube2git.adapters.kube.applying import KubeTarget
+    from kube2git.adapters.kube.commands import PodCommands
+    from kube2git.adapters.kube.connection import connect
+    from kube2git.flows.snapshotting import Snapshotting
+
+    request = snapshot_request(settings, **choices)
+    connection = connect(_connection_settings(settings))
+    target = KubeTarget(connection, page_size=settings.cluster.page_size)
+    return Snapshotting(
+        target,
+        snapshotters(settings, lambda: target),
+        PodCommands(connection),
+        request,
+        clock=now,
+    )
+
+
+def retention(settings: Settings) -> Retention:
+    """Return which snapshots stay."""
+    from kube2git.core import durations
+    from kube2git.core.snapshots.retention import Retention
+
+    chosen = settings.snapshots.retention
+    return Retention(
+        chosen.keep_last,
+        chosen.keep_hourly,
+        chosen.keep_daily,
+        chosen.keep_weekly,
+        chosen.keep_monthly,
+        durations.parse(chosen.keep_within) if chosen.keep_within else None,
+        durations.parse(chosen.ttl) if chosen.ttl else None,
+    )

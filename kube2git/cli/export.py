@@ -18,6 +18,12 @@ from kube2git.cli import options, output
     "--allow-mass-removal", is_flag=True, help="Go on although most objects would be removed."
 )
 @click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
+@click.option(
+    "--snapshots/--no-snapshots",
+    "takes_snapshots",
+    default=None,
+    help="Snapshot volumes; their records are in the same commit. [no]",
+)
 @click.option("--profile", is_flag=True, help="Say where the time went.")
 @click.option("--leash", type=int, hidden=True, help="The pipe by which the daemon holds the run.")
 @options.output_option("table", "json", "name")
@@ -32,6 +38,7 @@ def command(
     adopt: bool,
     allow_mass_removal: bool,
     schedule: str,
+    takes_snapshots: bool | None,
     profile: bool,
     leash: int | None,
     **given: Any,
@@ -41,7 +48,7 @@ def command(
     Reads every kind at one etcd revision, strips what the server filled in, and commits one file
     per object. Nothing changed means no commit.
 
-    Exit codes: 0 done; 3 finished, but something could not be read or written, and is listed;
+    Exit codes: 0 done; 3 finished, but something could not be read, written or snapshotted;
     5 refused by a guard; 12 the commit is in the local repository only, because the push failed.
     """
     from kube2git import wiring
@@ -65,6 +72,8 @@ def command(
         allow_mass_removal=allow_mass_removal,
         max_removal_share=settings.export.max_removal_share,
     )
+    if takes_snapshots is None:
+        takes_snapshots = settings.snapshots.enabled
     report: ExportReport | None = None
     with wiring.few_collections(), output.StatusLine() as status:
         for event in exporting.export(
@@ -76,6 +85,7 @@ def command(
             clock=wiring.now,
             sealing=wiring.sealing(settings, makes_key=True),
             is_superseded=held.is_superseded if held else lambda: False,
+            snapshots=wiring.snapshotting(settings) if takes_snapshots else None,
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event))

@@ -21,6 +21,7 @@ SERVER = "Kube2git-Server"
 INCOMPLETE = "Kube2git-Incomplete"
 NOTE = "Kube2git-Note"
 RUN = "Kube2git-Run"
+SNAPSHOTS = "Kube2git-Snapshots"
 
 
 class Change(enum.StrEnum):
@@ -67,21 +68,32 @@ def count_changes(changes: Iterable[Change]) -> str:
 
 
 def compose(
-    changes: Sequence[ObjectChange], trailers: Mapping[str, str], *, subject: str = ""
+    changes: Sequence[ObjectChange],
+    trailers: Mapping[str, str],
+    *,
+    subject: str = "",
+    snapshots: Sequence[str] = (),
 ) -> str:
     """Return the commit message: subject, one line for each of the sorted changes, trailers.
+
+    ``snapshots`` are further lines, one for each snapshot; all of them stand there, because they
+    are the last trace of an id when a record is lost.
 
     ``subject`` replaces the counts when the user gave a message of their own; its further lines
     stay above the list.
     """
     counts = count_changes(change.change for change in changes)
-    head = subject.strip() or f"export: {counts or 'coverage changed'}"
+    taken = f"{len(snapshots)} snapshot{'s' if len(snapshots) > 1 else ''}" if snapshots else ""
+    said = ", ".join(filter(None, (counts, taken)))
+    head = subject.strip() or f"export: {said or 'coverage changed'}"
     lines = [change.line() for change in changes[:MAX_LINES]]
     if len(changes) > MAX_LINES:
         lines.append(f"… and {len(changes) - MAX_LINES} more")
     blocks = [head]
     if lines:
         blocks.append("\n".join(lines))
+    if snapshots:
+        blocks.append("\n".join(f"* {_one_line(line)}" for line in snapshots))
     if trailers:
         blocks.append("\n".join(f"{key}: {_one_line(value)}" for key, value in trailers.items()))
     return "\n\n".join(blocks) + "\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kube2git.core import fielddiff
 from kube2git.core.fielddiff import FieldChange
@@ -11,6 +12,7 @@ from kube2git.core.message import Change, ObjectChange
 from kube2git.core.objects import ObjectRef, ref_of
 from kube2git.core.ports import Commit, KindRead, RepoState, Synced
 from kube2git.core.sealing import Opener, hidden_in
+from kube2git.core.snapshots.outcomes import SnapshotReport
 from kube2git.core.wire import Json
 
 INCOMPLETE = 3
@@ -71,10 +73,32 @@ class ExportReport:
     seconds: dict[str, float]
     """Phase -> seconds spent in it, and "total"."""
     dry_run: bool
+    snapshots: SnapshotReport | None = None
+    """None when none were asked for."""
 
     @property
     def is_complete(self) -> bool:
-        return not (self.incomplete or self.missing_groups or self.withheld)
+        has_snapshots = self.snapshots is None or self.snapshots.is_complete
+        return has_snapshots and not (self.incomplete or self.missing_groups or self.withheld)
+
+
+class SnapshotTaker(Protocol):
+    """Takes the snapshots that belong into a commit; an export is given one by the wiring."""
+
+    def take(
+        self, run: str, cluster: str, files: Mapping[str, bytes], *, is_dry_run: bool
+    ) -> Iterator[Progress | SnapshotReport]:
+        """Yield progress, and the report last; what goes wrong is in the report, never raised.
+
+        ``files`` are the records so far, by path. Until ``close`` no other run begins.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Learn that the records of the report are committed, and pushed where that was asked."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

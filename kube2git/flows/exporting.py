@@ -37,7 +37,7 @@ from kube2git.core.ports import (
 )
 from kube2git.core.reading import SECRET, CleanerReady, Kinds, choose_kinds, in_cleaning_order
 from kube2git.core.remap.closure import needed_by
-from kube2git.core.report import ExportReport, Progress, Withheld
+from kube2git.core.report import ExportReport, Progress, SnapshotTaker, Withheld
 from kube2git.core.sealing import (
     MalformedSealError,
     Opener,
@@ -48,6 +48,7 @@ from kube2git.core.sealing import (
 )
 from kube2git.core.seen import Seen
 from kube2git.core.selection import Selection
+from kube2git.core.snapshots.outcomes import SnapshotReport
 from kube2git.core.wire import Json, RawObject
 from kube2git.errors import PushError, RefusedError, RepositoryNotFoundError
 
@@ -108,18 +109,26 @@ def export(
     clock: Clock,
     sealing: Sealing | None = None,
     is_superseded: Stopped = lambda: False,
+    snapshots: SnapshotTaker | None = None,
 ) -> Iterator[Progress | ExportReport]:
     """Export once; yield progress, and the report last.
 
     Without ``sealing``, or without a recipient in it, Secrets are left out. ``is_superseded`` is
     asked right before the commit and before the push: whether another run has taken over.
+    ``snapshots`` takes those of the volumes, whose records go into the same commit.
 
     Raises RefusedError (a guard), and the errors of the ports. An unreachable remote does not
     raise: the commit stays local and ``ExportReport.push_error`` says so.
     """
     with repo.lock():
-        run = _Export(cluster, repo, request, rules, memory, clock, sealing, is_superseded)
-        yield from run.run()
+        run = _Export(
+            cluster, repo, request, rules, memory, clock, sealing, is_superseded, snapshots
+        )
+        try:
+            yield from run.run()
+        finally:
+            if snapshots is not None:
+                snapshots.close()
 
 
 class _Export:
@@ -133,6 +142,7 @@ class _Export:
         clock: Clock,
         sealing: Sealing | None,
         is_superseded: Stopped,
+        snapshots: SnapshotTaker | None,
     ) -> None:
         self.is_superseded = is_superseded
         self.cluster, self.repo, self.request = cluster, repo, request
@@ -143,6 +153,8 @@ class _Export:
         self.got = _Collected()
         self.seconds: dict[str, float] = {}
         self.sealing = sealing
+        self.taker = snapshots
+        self.snapshots: SnapshotReport | None = None
         self.warnings: list[str] = []
         self.push_error = ""
 
@@ -178,6 +190,10 @@ class _Export:
             )
             yield from self._sweep(identity, kinds)
             self._lap("sweep", lap)
+            if self.taker is not None:
+                lap = time.perf_counter()
+                yield from self._snapshot(self.taker, identity.uid)
+                self._lap("snapshots", lap)
 
             lap = time.perf_counter()
             yield Progress("writing", objects=self.got.objects)
@@ -193,6 +209,7 @@ class _Export:
             changes = self._changes(updates)
             self._guard_removal(changes)
             self._guard_right("wrote anything")
+            updates |= self._records()
             commit = self._commit(updates, changes, identity)
             self._lap("commit", lap)
         if not self.request.dry_run:
@@ -206,6 +223,8 @@ class _Export:
             self._guard_right("pushed its commit, which the next run sends")
             synced = self._push(synced)
         self._lap("push", lap)
+        if self.taker is not None and not (self.request.dry_run or self.push_error):
+            self.taker.settle()
         self.seconds["total"] = time.perf_counter() - begun
         yield self._report(commit, updates, changes, synced)
 
@@ -296,6 +315,27 @@ class _Export:
                 f"another replica has taken over, so that this run ended before it {before}",
                 hint="Nothing is to be done; the other replica exports.",
             )
+
+    # ── snapshots ────────────────────────────────────────────────────────────────────────────
+
+    def _snapshot(self, taker: SnapshotTaker, cluster: str) -> Iterator[Progress]:
+        paths = [path for path in self.tree if layout.is_snapshots_path(path)]
+        blobs = self.repo.read(self.tree[path] for path in paths)
+        files = dict(zip(paths, blobs, strict=True))
+        for event in taker.take(self.run_name, cluster, files, is_dry_run=self.request.dry_run):
+            if isinstance(event, Progress):
+                yield event
+            else:
+                self.snapshots = event
+
+    def _records(self) -> dict[str, str | None]:
+        """Return the records of volumes that change: path -> blob id, or None to remove."""
+        if self.snapshots is None or self.writer is None:
+            return {}
+        return {
+            path: None if data is None else self.writer.add(data)
+            for path, data in self.snapshots.files.items()
+        }
 
     # ── the sweep ────────────────────────────────────────────────────────────────────────────
 
@@ -530,8 +570,11 @@ class _Export:
         ]
         if missing:
             trailers[message.INCOMPLETE] = ", ".join(missing)
+        if self.snapshots is not None and (counts := self.snapshots.counts()):
+            trailers[message.SNAPSHOTS] = counts
         trailers[message.RUN] = self.run_name
-        text = message.compose(changes, trailers, subject=self.request.message)
+        lines = list(self.snapshots.lines()) if self.snapshots is not None else []
+        text = message.compose(changes, trailers, subject=self.request.message, snapshots=lines)
         return self.writer.commit(text, self.started, updates)
 
     def _report(
@@ -565,6 +608,7 @@ class _Export:
             state=self.repo.state(),
             seconds=dict(self.seconds),
             dry_run=self.request.dry_run,
+            snapshots=self.snapshots,
         )
 
 

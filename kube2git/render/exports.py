@@ -7,6 +7,7 @@ from typing import Any
 
 from kube2git.core.message import count_changes
 from kube2git.core.report import ExportReport, Progress
+from kube2git.render import snapshots
 from kube2git.render.differences import ref_data
 from kube2git.render.style import Paint
 
@@ -30,12 +31,16 @@ def as_table(report: ExportReport, paint: Paint) -> Iterator[str]:
         yield paint(change.line(), change.change)
     if len(report.changes) > MAX_LINES:
         yield f"… and {len(report.changes) - MAX_LINES:,} more (-o json lists all)"
+    if report.snapshots is not None:
+        yield from snapshots.outcome_lines(report.snapshots, paint)
     yield summary(report)
 
 
 def summary(report: ExportReport) -> str:
     """Return one sentence: what was done, over what, in how long."""
     counts = count_changes(change.change for change in report.changes)
+    if report.snapshots is not None and (taken := report.snapshots.counts()):
+        counts = f"{counts}{', ' if counts else ''}snapshots: {taken}"
     if report.commit:
         head = f"Committed {report.commit[:10]}: {counts or 'coverage changed'}"
     elif report.dry_run:
@@ -66,6 +71,8 @@ def problems(report: ExportReport) -> Iterator[str]:
         yield f"warning: The API group {group} did not tell its kinds; its files stay. {why}"
     for read in report.incomplete:
         yield f"warning: {read.type.resource_group} is {read.status}; its files stay. {read.reason}"
+    if report.snapshots is not None:
+        yield from snapshots.problems(report.snapshots)
     for item in report.withheld:
         yield f"warning: {item.subject} was not written; its old file stays. {item.reason}"
     if report.push_error:
@@ -73,6 +80,8 @@ def problems(report: ExportReport) -> Iterator[str]:
             f"warning: The commits are in the local repository only: {report.push_error} "
             "The next run sends them."
         )
+        if report.snapshots is not None:
+            yield from snapshots.taken_ids(report.snapshots)
 
 
 def as_data(report: ExportReport) -> dict[str, Any]:
@@ -117,6 +126,7 @@ def as_data(report: ExportReport) -> dict[str, Any]:
             "unpushed": report.state.unpushed,
             "bytes": report.state.size,
         },
+        "snapshots": snapshots.report_data(report.snapshots) if report.snapshots else None,
         "seconds": {phase: round(value, 4) for phase, value in report.seconds.items()},
     }
 

@@ -21,11 +21,16 @@ from kube2git.core.sealing import (
     seal_rules,
 )
 from kube2git.core.selection import ClusterScoped, Patterns, Selection
+from kube2git.core.snapshots import ClaimRef
 from kube2git.core.wire import Json
 from kube2git.errors import PushError, RefusedError
 from kube2git.flows.exporting import ExportRequest, export
+from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.repo import FakeRemote, FakeRepo
+from tests.fakes.snapshotter import FakeCommands, FakeSnapshotter, FakeStorage
+from tests.fakes.target import FakeTarget
+from tests.unit.core.snapshots import objects as volumes
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -47,7 +52,7 @@ class World:
     """One cluster, one repository, and what was remembered of the last run."""
 
     def __init__(self, repo: FakeRepo | None = None) -> None:
-        self.cluster = FakeCluster()
+        self.cluster: FakeCluster = FakeCluster()
         self.repo = repo or FakeRepo()
         self.memory = Memory()
         self.sealing: Sealing | None = None
@@ -464,3 +469,98 @@ def test_secrets_whose_recipients_are_gone_stay_as_they_are(world: World, sealin
     world.sealing = None
     world.export()
     assert path("db", kind="Secret") in world.objects
+
+
+# ── snapshots in the same commit ─────────────────────────────────────────────────────────────
+
+
+class VolumeWorld(World):
+    """A cluster with claims, exported with snapshots."""
+
+    def __init__(self, *claims: str) -> None:
+        super().__init__(FakeRepo(remote=FakeRemote()))
+        self.target = FakeTarget()
+        self.cluster = self.target
+        self.storage = FakeStorage(clock=lambda: NOW)
+        for name in claims:
+            self.target.put(volumes.claim(name))
+            self.target.put(volumes.volume(name))
+
+    def export_with_snapshots(self, **request: Any) -> ExportReport:
+        taker = Snapshotting(
+            self.target,
+            {"fake": FakeSnapshotter(self.storage)},
+            FakeCommands(),
+            SnapshotRequest(seconds=5),
+            clock=lambda: NOW,
+            pause=lambda _: None,
+        )
+        *_, report = export(
+            self.cluster,
+            self.repo,
+            ExportRequest(**request),
+            rules=RuleSet.default(),
+            memory=self.memory,
+            clock=lambda: NOW,
+            snapshots=taker,
+        )
+        assert isinstance(report, ExportReport)
+        return report
+
+
+def test_records_of_snapshots_are_in_the_same_commit_as_the_manifests() -> None:
+    world = VolumeWorld("data")
+    report = world.export_with_snapshots(schedule="nightly")
+    (handle,) = world.storage.snapshots
+    assert handle in world.files["snapshots/shop/data.yaml"].decode()
+    assert path("data", kind="PersistentVolumeClaim") in world.files
+    assert len(world.repo.store.history(world.repo.tip())) == 1
+    commit = world.repo.commit(report.commit)
+    assert commit.subject.endswith(", 1 snapshot")
+    assert f"* persistentvolumeclaim/data -n shop: fake {handle}, ready" in commit.message
+    assert commit.trailers["Kube2git-Snapshots"] == "1 ready"
+    assert world.storage.snapshots[handle].snapshot.run == report.run
+    assert world.storage.settled == {handle}
+    assert report.is_complete
+
+
+def test_records_stay_when_an_export_takes_no_snapshots() -> None:
+    world = VolumeWorld("data")
+    world.export_with_snapshots()
+    before = world.files["snapshots/shop/data.yaml"]
+    world.cluster.remove("PersistentVolumeClaim", "shop", "data")
+    report = world.export()
+    assert report.snapshots is None
+    assert [str(change.change) for change in report.changes] == ["removed"]
+    assert world.files["snapshots/shop/data.yaml"] == before
+
+
+def test_a_snapshot_that_fails_does_not_stop_the_export() -> None:
+    world = VolumeWorld("data", "logs")
+    world.storage.broken[ClaimRef("shop", "data")] = "The disk is broken."
+    report = world.export_with_snapshots()
+    assert not report.is_complete
+    assert report.commit
+    assert path("data", kind="PersistentVolumeClaim") in world.files
+    assert b"The disk is broken." in world.files["snapshots/shop/data.yaml"]
+    assert len(world.storage.snapshots) == 1
+
+
+def test_a_dry_run_of_an_export_takes_no_snapshots() -> None:
+    world = VolumeWorld("data")
+    report = world.export_with_snapshots(dry_run=True)
+    assert report.snapshots is not None
+    assert report.is_complete
+    assert (world.storage.snapshots, world.files) == ({}, {})
+
+
+def test_a_push_that_fails_settles_nothing_and_the_lease_is_given_up() -> None:
+    world = VolumeWorld("data")
+    assert world.repo.remote is not None
+    world.repo.remote.rejects = "not today"
+    report = world.export_with_snapshots()
+    assert "not today" in report.push_error
+    assert report.commit
+    assert not world.storage.settled
+    (lease,) = world.target.store.at("Lease.coordination.k8s.io").values()
+    assert lease["spec"]["holderIdentity"] == ""

@@ -1,0 +1,257 @@
+"""kube2git snapshot."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kube2git.cli import options, output
+
+if TYPE_CHECKING:
+    from kube2git.config import Settings
+    from kube2git.core.ports import Repo, Snapshotter
+    from kube2git.flows.snapshotting import PruneReport, PruneRequest
+
+
+@click.group("snapshot")
+def command() -> None:
+    """Take, list, verify and delete snapshots of volumes."""
+
+
+_namespaces = click.option(
+    "-n", "--namespace", multiple=True, metavar="NS", help="Namespaces; globs, '!' takes away."
+)
+
+
+@command.command("create")
+@click.option("--dry-run", is_flag=True, help="Say which claims would be snapshotted, by what.")
+@click.option("--wait", type=click.Choice(["ready", "cut"]), help="How far to wait. [ready]")
+@click.option("--timeout", type=options.Seconds(), metavar="TIME", help="For all of them. [10m]")
+@click.option("--push/--no-push", default=None, help="Push to the remote. [push]")
+@click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
+@options.output_option("table", "json")
+@options.selection_options
+@options.cluster_options
+@options.repo_options
+def create(
+    *,
+    dry_run: bool,
+    wait: str | None,
+    timeout: float | None,
+    push: bool | None,
+    schedule: str,
+    **given: Any,
+) -> int:
+    """Take snapshots of volumes, and commit their records.
+
+    `kube2git export --snapshots` does it in the same commit as the manifests.
+
+    Exit codes: 0 done; 3 a snapshot failed or was not ready in time, and is listed; 12 the commit
+    is in the local repository only, because the push failed.
+    """
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.errors import PushError
+    from kube2git.flows import snapshotting
+    from kube2git.render import exports, snapshots
+
+    settings = options.settings_from(given)
+    report: snapshotting.CreateReport | None = None
+    with output.StatusLine() as status:
+        for event in snapshotting.create(
+            wiring.cluster(settings),
+            wiring.repository(settings),
+            wiring.snapshotting(settings, **choices(wait, timeout)),
+            clock=wiring.now,
+            schedule=schedule,
+            push=settings.git.push if push is None else push,
+            dry_run=dry_run,
+        ):
+            if isinstance(event, Progress):
+                status.say(exports.progress_line(event))
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    if given["output"] == "json":
+        output.answer_json(snapshots.create_data(report))
+    else:
+        output.answer(snapshots.created(report, output.paint()))
+    output.tell(snapshots.problems(report.snapshots))
+    if report.push_error:
+        output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
+        output.tell(snapshots.taken_ids(report.snapshots))
+        return PushError.exit_code
+    return 0 if report.snapshots.is_complete else INCOMPLETE
+
+
+def choices(wait: str | None, timeout: float | None) -> dict[str, Any]:
+    """Return what flags say of a run over the volumes."""
+    from kube2git.core.snapshots import Wait
+
+    found: dict[str, Any] = {}
+    if wait is not None:
+        found["wait"] = Wait(wait)
+    if timeout is not None:
+        found["seconds"] = timeout
+    return found
+
+
+@command.command("list")
+@click.argument("revision", metavar="[REV]", default="HEAD")
+@_namespaces
+@options.output_option("table", "json")
+@options.repo_options
+def list_(*, revision: str, namespace: tuple[str, ...], **given: Any) -> int:
+    """List the snapshots that a revision names. Asks nobody; `verify` does."""
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE
+    from kube2git.core.selection import Patterns
+    from kube2git.flows import snapshotting
+    from kube2git.render import snapshots
+
+    settings = options.settings_from(given)
+    found = snapshotting.list_records(wiring.repository(settings), revision, Patterns(namespace))
+    if given["output"] == "json":
+        output.answer_json([snapshots.record_data(record) for record in found.records])
+    else:
+        output.answer(snapshots.record_lines(found.records))
+    output.tell(f"warning: {reason}" for reason in found.unreadable)
+    return INCOMPLETE if found.unreadable else 0
+
+
+@command.command("verify")
+@click.argument("revision", metavar="[REV]", default="HEAD")
+@_namespaces
+@options.output_option("table", "json")
+@options.cluster_options
+@options.repo_options
+def verify(*, revision: str, namespace: tuple[str, ...], **given: Any) -> int:
+    """Ask the storage whether the snapshots that a revision names still exist.
+
+    Exit codes: 0 none is missing; 1 some are gone; 3 some could not be asked for.
+    """
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.core.selection import Patterns
+    from kube2git.core.snapshots import Existence
+    from kube2git.flows import snapshotting
+    from kube2git.render import exports, snapshots
+
+    settings = options.settings_from(given)
+    report: snapshotting.VerifyReport | None = None
+    with output.StatusLine() as status:
+        for event in snapshotting.verify(
+            wiring.repository(settings), _snapshotters(settings), revision, Patterns(namespace)
+        ):
+            if isinstance(event, Progress):
+                status.say(exports.progress_line(event))
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    if given["output"] == "json":
+        output.answer_json(snapshots.verified_data(report))
+    else:
+        output.answer(snapshots.verified_lines(report, output.paint()))
+    output.tell(f"warning: {reason}" for reason in report.unreadable)
+    if report.has(Existence.GONE):
+        return 1
+    return INCOMPLETE if report.unreadable or report.has(Existence.UNREACHABLE) else 0
+
+
+@command.command("prune")
+@click.option("--dry-run", is_flag=True, help="Say what would go and what stays, and why.")
+@click.option("--orphans", is_flag=True, help="Delete this cluster's snapshots of no record, too.")
+@click.option("--push/--no-push", default=None, help="Push to the remote. [push]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_namespaces
+@options.output_option("table", "json")
+@options.cluster_options
+@options.repo_options
+def prune(
+    *,
+    dry_run: bool,
+    orphans: bool,
+    push: bool | None,
+    yes: bool,
+    namespace: tuple[str, ...],
+    **given: Any,
+) -> int:
+    """Delete snapshots that retention lets go, and commit the records without them.
+
+    The newest ready snapshot of a claim always stays.
+
+    Exit codes: 0 done; 3 some could not be deleted, and are listed; 5 nobody could be asked; 12 the
+    commit is in the local repository only, because the push failed.
+    """
+    from dataclasses import replace
+
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE
+    from kube2git.core.selection import Patterns
+    from kube2git.errors import PushError
+    from kube2git.flows import snapshotting
+    from kube2git.render import snapshots
+
+    settings = options.settings_from(given)
+    repository, found = wiring.repository(settings), _snapshotters(settings)
+    request = snapshotting.PruneRequest(
+        retention=wiring.retention(settings),
+        namespaces=Patterns(namespace),
+        dry_run=True,
+        orphans=orphans,
+        push=settings.git.push if push is None else push,
+        seconds=settings.snapshots.timeout,
+    )
+    report = _prune(repository, found, request)
+    doomed = sum(not one.decision.stays for one in report.snapshots)
+    if doomed and not dry_run:
+        if not yes:
+            output.tell(snapshots.pruned_lines(report, output.paint()))
+            _confirm(doomed)
+        report = _prune(repository, found, replace(request, dry_run=False))
+    if given["output"] == "json":
+        output.answer_json(snapshots.pruned_data(report))
+    else:
+        output.answer(snapshots.pruned_lines(report, output.paint()))
+    output.tell(f"warning: {problem}" for problem in report.problems)
+    if report.push_error:
+        output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
+        return PushError.exit_code
+    return 0 if report.is_complete else INCOMPLETE
+
+
+def _prune(repository: Repo, found: dict[str, Snapshotter], request: PruneRequest) -> PruneReport:
+    from kube2git import wiring
+    from kube2git.core.report import Progress
+    from kube2git.flows import snapshotting
+    from kube2git.render import exports
+
+    report: PruneReport | None = None
+    with output.StatusLine() as status:
+        for event in snapshotting.prune(repository, found, request, clock=wiring.now):
+            if isinstance(event, Progress):
+                status.say(exports.progress_line(event))
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    return report
+
+
+def _confirm(count: int) -> None:
+    from kube2git.errors import RefusedError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError(
+            f"nobody can be asked before {count} snapshots are deleted",
+            hint="Look at them with --dry-run, then say --yes.",
+        )
+    if not click.confirm(f"Delete {count} snapshots for good?", err=True):
+        raise RefusedError("nothing was deleted, as you said")
+
+
+def _snapshotters(settings: Settings) -> dict[str, Snapshotter]:
+    from kube2git import wiring
+
+    return wiring.snapshotters(settings, lambda: wiring.target(settings))

@@ -1,0 +1,23 @@
+"""Snapshots of volumes: taken, recorded, verified and deleted. Generators that print nothing."""
+
+from __future__ import annotations
+
+from kube2git.flows.snapshotting.creating import CreateReport, create
+from kube2git.flows.snapshotting.pruning import Pruned, PruneReport, PruneRequest, prune
+from kube2git.flows.snapshotting.taking import SnapshotRequest, Snapshotting
+from kube2git.flows.snapshotting.verifying import Records, VerifyReport, list_records, verify
+
+__all__ = [
+    "CreateReport",
+    "PruneReport",
+    "PruneRequest",
+    "Pruned",
+    "Records",
+    "SnapshotRequest",
+    "Snapshotting",
+    "VerifyReport",
+    "create",
+    "list_records",
+    "prune",
+    "verify",
+]

@@ -1,0 +1,175 @@
+"""Deleting in two steps, orphans, and looks at what still exists."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from kube2git.core.selection import Patterns
+from kube2git.core.snapshots import ClaimRef, Existence
+from kube2git.core.snapshots.retention import Retention
+from kube2git.errors import SnapshotterError, UsageError
+from kube2git.flows.snapshotting import PruneReport, list_records
+from tests.unit.flows.snapshotting.test_taking import Dead, MortalRepo
+from tests.unit.flows.snapshotting.world import World
+
+DATA = ClaimRef("shop", "data")
+LAST_TWO = Retention(keep_last=2)
+
+
+@pytest.fixture
+def world() -> World:
+    """Give two claims with four snapshots each."""
+    world = World("data", "logs")
+    cluster = f"cluster: {world.target.uid}\nkinds: {{}}\n"
+    world.commit_by_hand({".kube2git/coverage.yaml": cluster.encode()})
+    for _ in range(4):
+        world.create()
+    return world
+
+
+def deleted(report: PruneReport) -> set[str]:
+    return {one.decision.snapshot.handle for one in report.snapshots if one.is_deleted}
+
+
+def test_what_may_go_goes_from_the_storage_and_then_from_the_record(world: World) -> None:
+    *_, third, fourth = world.handles("data")
+    report = world.prune(retention=LAST_TWO)
+    assert report.is_complete
+    assert {third, fourth} < deleted(report)
+    assert len(deleted(report)) == 4
+    assert set(world.handles("data")) == world.at_storage("data")
+    commit = world.repo.commit(report.commit)
+    assert commit.subject == "snapshot: 4 deleted"
+    assert f"persistentvolumeclaim/data -n shop: fake {third}, deleted" in commit.message
+    assert world.remote.tip == report.commit
+    assert world.prune(retention=LAST_TWO).commit == ""
+
+
+def test_a_dry_run_gives_reasons_and_deletes_nothing(world: World) -> None:
+    tip = world.repo.tip()
+    report = world.prune(retention=LAST_TWO, dry_run=True)
+    reasons = [one.decision.reason for one in report.snapshots if one.claim == DATA]
+    assert reasons == ["It is one of the last 2."] * 2 + ["No keep rule names it."] * 2
+    assert not deleted(report)
+    assert world.repo.tip() == tip
+    assert len(world.at_storage("data")) == 4
+
+
+def test_namespaces_limit_it(world: World) -> None:
+    report = world.prune(retention=LAST_TWO, namespaces=Patterns(("other",)))
+    assert report.snapshots == ()
+
+
+def test_what_the_storage_does_not_let_go_stays_in_the_record(world: World) -> None:
+    *_, third, fourth = world.handles("data")
+    world.storage.undeletable[third] = "A volume is being made of it."
+    report = world.prune(retention=LAST_TWO)
+    assert not report.is_complete
+    problems = [one.problem for one in report.snapshots if one.problem]
+    assert problems == ["A volume is being made of it."]
+    assert third in world.handles("data")
+    assert fourth not in world.handles("data")
+
+
+def test_killed_between_the_two_steps_the_next_prune_finishes(world: World) -> None:
+    mortal = MortalRepo(of=world.repo)
+    whole, world.repo = world.repo, mortal
+    with pytest.raises(Dead):
+        world.prune(retention=LAST_TWO)
+    world.repo = whole
+    assert len(world.at_storage("data")) == 2
+    assert len(world.handles("data")) == 4
+    found = [finding.existence for claim, finding in world.verify().findings if claim == DATA]
+    assert found == [Existence.EXISTS] * 2 + [Existence.GONE] * 2
+    world.prune(retention=LAST_TWO)
+    assert set(world.handles("data")) == world.at_storage("data")
+
+
+def test_a_storage_that_cannot_be_used_loses_no_entry(world: World) -> None:
+    world.snapshotter.error = SnapshotterError("there are no credentials")
+    report = world.prune(retention=LAST_TWO)
+    problems = {one.problem for one in report.snapshots if one.problem}
+    assert problems == {"there are no credentials."}
+    assert len(world.handles("data")) == 4
+
+
+def test_a_snapshotter_that_is_not_installed_loses_no_entry(world: World) -> None:
+    world.snapshotters = {}
+    report = world.prune(retention=LAST_TWO)
+    problems = {one.problem for one in report.snapshots if one.problem}
+    assert problems == {"No snapshotter named fake is installed."}
+    assert len(world.handles("data")) == 4
+
+
+def make_orphan(world: World) -> str:
+    """Leave a snapshot of a claim without a record, as old as a day; return its handle."""
+    world.put("gone")
+    with pytest.raises(Dead):
+        world.create(repo=MortalRepo(of=world.repo))
+    world.target.remove("PersistentVolumeClaim", "shop", "gone")
+    world.create()
+    world.pass_time(days=1)
+    (handle,) = world.at_storage("gone")
+    return handle
+
+
+def test_orphans_are_listed_and_deleted_only_when_asked_for(world: World) -> None:
+    orphan = make_orphan(world)
+    report = world.prune()
+    (told,) = [one for one in report.snapshots if one.is_orphan]
+    assert told.decision.snapshot.handle == orphan
+    assert told.decision.reason == "No record names it; --orphans would delete it."
+    assert world.at_storage("gone")
+    assert deleted(world.prune(orphans=True)) == {orphan}
+    assert not world.at_storage("gone")
+    assert len(world.at_storage("data")) == len(world.handles("data"))
+
+
+def test_the_snapshot_of_a_run_that_goes_on_is_no_orphan(world: World) -> None:
+    make_orphan(world)
+    world.now -= timedelta(hours=23, minutes=30)
+    report = world.prune(orphans=True)
+    assert not deleted(report)
+    assert "it is very young" in str(report.snapshots)
+
+
+def test_snapshots_of_a_record_that_cannot_be_read_are_no_orphans(world: World) -> None:
+    world.commit_by_hand({"snapshots/shop/data.yaml": b"format: ["})
+    world.pass_time(days=1)
+    report = world.prune(orphans=True)
+    assert not report.is_complete
+    assert "snapshots/shop/data.yaml" in report.problems[0]
+    assert len(world.at_storage("data")) == 4
+
+
+def test_orphans_of_nobody_knows_which_cluster_are_not_looked_for(world: World) -> None:
+    world.commit_by_hand({".kube2git/coverage.yaml": None})
+    with pytest.raises(UsageError, match="does not say which cluster"):
+        world.prune(orphans=True)
+    assert world.prune(retention=LAST_TWO).is_complete
+
+
+def test_verify_says_what_still_exists_at_any_revision(world: World) -> None:
+    world.prune(retention=Retention(keep_last=1))
+    now = {finding.existence for _, finding in world.verify().findings}
+    assert now == {Existence.EXISTS}
+    before = [finding.existence for _, finding in world.verify("HEAD~1").findings]
+    assert sorted(before) == [Existence.EXISTS] * 2 + [Existence.GONE] * 6
+    world.snapshotter.error = SnapshotterError("there are no credentials")
+    report = world.verify()
+    assert report.has(Existence.UNREACHABLE)
+    assert {finding.reason for _, finding in report.findings} == {"there are no credentials."}
+    world.snapshotters = {}
+    assert "No snapshotter named fake is installed." in str(world.verify().findings)
+
+
+def test_the_list_of_records(world: World) -> None:
+    found = list_records(world.repo, "HEAD", Patterns())
+    assert [record.claim.name for record in found.records] == ["data", "logs"]
+    assert list_records(world.repo, "HEAD", Patterns(("other",))).records == ()
+    world.commit_by_hand({"snapshots/shop/data.yaml": b"a: b\n"})
+    found = list_records(world.repo, "HEAD", Patterns())
+    assert [record.claim.name for record in found.records] == ["logs"]
+    assert "format: it is missing" in found.unreadable[0]
