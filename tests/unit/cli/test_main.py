@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kube2git.cli.main import main
+from kube2git.errors import EXIT_CODES
 
 
 def run(*args: str) -> int:
@@ -40,7 +41,7 @@ def test_an_exit_code_without_words_is_named(reason: Path, tmp_path: Path) -> No
     (tmp_path / "kube2git.yaml").write_text("{}")
     assert run("check") == 1
     words = reason.read_text()
-    assert words == "exit code 1, differences found (diff), not ready (check); never a failure"
+    assert words == f"exit code 1, {EXIT_CODES[1]}"
 
 
 def test_a_success_needs_no_reason(reason: Path) -> None:
