@@ -11,6 +11,8 @@ import kube2git
 PACKAGE = Path(kube2git.__file__).parent
 
 DOORS = {
+    "boto3": "adapters/ebs/api.py",
+    "botocore": "adapters/ebs/api.py",
     "click": "cli/",
     "cronsim": "core/schedules.py",
     "cryptography": "core/sealing/cipher.py",
