@@ -260,7 +260,7 @@ class Serve:
     )
     paused: bool = _setting(False, "Begin no runs.")
     restore_only: bool = _setting(
-        False, "Never export and take no Lease: for the time in which you restore from the history."
+        False, "Export nothing: for the time in which you restore from the history."
     )
     run_timeout: float = _setting(3600.0, "Seconds after which a run is stopped.")
     stop_timeout: float = _setting(
@@ -406,10 +406,14 @@ def as_environment(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment variables that set what flags set: ``git.branch`` -> value."""
     return {
         "_".join(("kube2git", *dotted.split("."))).upper(): (
-            ",".join(value) if isinstance(value, list | tuple) else str(value)
+            ",".join(value) if isinstance(value, list | tuple) else _as_text(value)
         )
         for dotted, value in values.items()
     }
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def every_setting() -> list[tuple[tuple[str, ...], dataclasses.Field[Any]]]:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.tool import Tool
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds; no test waits for a time, only for what must come."""
 
 

@@ -108,6 +108,8 @@ class Schedule:
     kinds: tuple[str, ...] | None = None
     selector: str | None = None
     cluster_scoped: ClusterScoped | None = None
+    snapshots: bool | None = None
+    """Whether volumes are snapshotted; None: as the section snapshots says."""
 
 
 Problems = dict[tuple[str, ...], str]
@@ -135,7 +137,7 @@ class _Reader:
     problems: Problems
 
     def schedule(self) -> Schedule | None:
-        known = ("when", "time_zone", "enabled", *SELECTING)
+        known = ("when", "time_zone", "enabled", *SELECTING, "snapshots")
         for key in self.entry:
             if key not in known:
                 self.wrong(key, f"there is no such setting; known here are {', '.join(known)}.")
@@ -149,14 +151,14 @@ class _Reader:
             LabelSelector.parse(selector or "")
         except LabelSelectorError as error:
             self.wrong("selector", f"{error}.")
-        enabled = self.entry.get("enabled", True)
-        if not isinstance(enabled, bool):
-            self.wrong("enabled", "this must be true or false.")
+        enabled, snapshots = self._truth("enabled"), self._truth("snapshots")
         namespaces, kinds = self._list("namespaces"), self._list("kinds")
         scoped = ClusterScoped(scope) if scope is not None else None
         if when is None:
             return None
-        return Schedule(self.name, when, bool(enabled), namespaces, kinds, selector, scoped)
+        return Schedule(
+            self.name, when, enabled is not False, namespaces, kinds, selector, scoped, snapshots
+        )
 
     def wrong(self, key: str, what: str) -> None:
         self.problems[self.name, key] = what
@@ -178,6 +180,13 @@ class _Reader:
         if value is None or isinstance(value, str):
             return value
         self.wrong(key, "this must be text; put it in quotes.")
+        return None
+
+    def _truth(self, key: str) -> bool | None:
+        value = self.entry.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.wrong(key, "this must be true or false.")
         return None
 
     def _list(self, key: str) -> tuple[str, ...] | None:

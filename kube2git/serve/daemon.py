@@ -63,7 +63,7 @@ class Daemon:
         self._picture = Health(wiring.now(), tuple(self._health.values()))
 
     def _make_leadership(self, settings: Settings) -> Leadership | Alone:
-        if not settings.serve.lease_name or settings.serve.restore_only:
+        if not settings.serve.lease_name:
             return Alone()
         return Leadership(wiring.lease(settings), settings.serve.lease_seconds, self._renewed)
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from kube2git.config import as_environment
 from kube2git.core.schedules import Schedule
 from kube2git.errors import EXIT_CODES
 from kube2git.serve.leash import Holder
@@ -171,17 +172,14 @@ class Run:
 
 def environ_of(schedule: Schedule, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a run: a schedule's own selection beats the section export."""
-    own: dict[str, str] = {
-        # Why a run failed is not why the daemon's container ends.
-        "KUBE2GIT_TERMINATION_LOG": ""
+    # Why a run failed is not why the daemon's container ends.
+    own = {"KUBE2GIT_TERMINATION_LOG": ""}
+    chosen = {
+        "export.namespaces": schedule.namespaces,
+        "export.kinds": schedule.kinds,
+        "export.selector": schedule.selector,
+        "export.cluster_scoped": schedule.cluster_scoped,
+        "snapshots.enabled": schedule.snapshots,
     }
-    for name, value in (
-        ("NAMESPACES", schedule.namespaces),
-        ("KINDS", schedule.kinds),
-        ("SELECTOR", schedule.selector),
-        ("CLUSTER_SCOPED", schedule.cluster_scoped),
-    ):
-        if value is not None:
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
-            own[f"KUBE2GIT_EXPORT_{name}"] = text
-    return {**environ, **own}
+    said = {name: value for name, value in chosen.items() if value is not None}
+    return {**environ, **as_environment(said), **own}

@@ -117,6 +117,7 @@ def test_what_flags_set_can_be_passed_on_as_environment() -> None:
     flags = {
         "repo": "state.git",
         "git.branch": "prod",
+        "git.push": False,
         "cluster.impersonate_groups": ("a", "b"),
         "cluster.request_timeout": 30.0,
         "export.cluster_scoped": ClusterScoped.NO,

@@ -28,6 +28,9 @@ def test_a_schedules_own_selection_beats_the_environment_and_the_file() -> None:
     assert settings.export.selector == "a=b,c!=d"
     assert settings.export.cluster_scoped is ClusterScoped.NO
     assert environ["OTHER"] == "stays"
+    assert "KUBE2GIT_SNAPSHOTS_ENABLED" not in environ
+    takes = environ_of(schedule(snapshots=True), {})
+    assert takes["KUBE2GIT_SNAPSHOTS_ENABLED"] == "true"
 
 
 def test_what_a_schedule_does_not_say_stays_as_the_section_export_says() -> None:
