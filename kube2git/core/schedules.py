@@ -287,10 +287,8 @@ class Timetable:
     def begin(self, schedule: Schedule, now: datetime) -> None:
         """Take note that a run begins, which makes up for every time until now."""
         account = self._accounts[schedule.name]
-        # A clock that ticked back a little must not let the same time come twice.
-        until = max(now, account.until or now)
         self._accounts[schedule.name] = replace(
-            account, until=until, planned=self._next(schedule, until), retry=None
+            account, until=now, planned=self._next(schedule, now), retry=None
         )
 
     def end(self, schedule: Schedule, now: datetime, *, may_retry: bool) -> None:

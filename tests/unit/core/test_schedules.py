@@ -163,6 +163,12 @@ def test_the_two_leaps_of_berlin() -> None:
     assert datetime(2026, 10, 25, 1, 30, tzinfo=UTC) not in autumn
 
 
+def test_in_the_second_of_two_equal_hours_the_next_time_is_tomorrow() -> None:
+    second = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30 in Berlin, once more
+    found = parse_when("45 2 * * *", "Europe/Berlin").next_after(second)
+    assert found == datetime(2026, 10, 26, 1, 45, tzinfo=UTC)
+
+
 def test_an_hourly_time_follows_the_clock_and_not_the_leap() -> None:
     start = datetime(2026, 10, 24, 12, tzinfo=UTC)
     found = until(times_from("30 * * * *", "Europe/Berlin", start), start + DAY)
