@@ -338,7 +338,7 @@ def signal_run(pid: int, number: int) -> None:
 
 def test_a_run_that_hangs_is_stopped(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
     put_map(cluster, namespace, "web", turn="0")
-    with Serving(tool, schedules={"a": only(namespace)}, run_timeout=3) as daemon:
+    with Serving(tool, schedules={"a": only(namespace)}, run_timeout=1) as daemon:
         daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
         (run,) = children_of(daemon.process.pid)
         signal_run(run, signal.SIGSTOP)
@@ -373,7 +373,7 @@ def test_a_full_disk_is_survived(cluster: ControlPlane, namespace: str, tool: To
     tool.git("fsck", "--strict")
 
 
-KILLS = 12
+KILLS = 8
 
 
 def test_killed_at_random_moments_under_load(
