@@ -13,10 +13,20 @@ import click
 from kube2git.cli import options, output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.config import Settings
     from kube2git.core.plan import Plan
-    from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest
+    from kube2git.core.report import Progress
+    from kube2git.flows.replaying import (
+        Draft,
+        DryRun,
+        Outcome,
+        RehearsalReport,
+        ReplayReport,
+        ReplayRequest,
+    )
 
 
 @click.command("replay")
@@ -59,6 +69,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Webhook configurations.",
 )
+@click.option("--into-scratch", is_flag=True, help="Rehearse: into new namespaces, which go again.")
+@click.option("--keep", is_flag=True, help="Leave what a rehearsal has made.")
 @click.option("--replicas", type=click.IntRange(min=0), metavar="N", help="Scale workloads to N.")
 @click.option(
     "--dry-run",
@@ -102,6 +114,8 @@ def command(
     settings = options.settings_from(given)
     plans_only = dry_run != "none" or plan_out is not None
     mode = replaying.DryRun("server" if plans_only and dry_run == "none" else dry_run)
+    if given["into_scratch"] or given["keep"]:
+        _check_rehearsal(given, {"--plan-out": plan_out, "--plan": plan_file})
     saved = _read_plan(plan_file) if plan_file else None
     target = wiring.target(settings)
     form = given["output"]
@@ -124,7 +138,7 @@ def command(
             _answer_rest(form, draft, None)
             return 0 if draft.plan.is_complete else INCOMPLETE
         _confirm(draft.plan, yes)
-        report = _carry_out(target, draft, interruption, form)
+        report = _carry_out(target, draft, interruption, form, is_kept=given["keep"])
     _answer_rest(form, draft, report)
     if interruption.is_asked():
         return interruption.exit_code()
@@ -167,9 +181,11 @@ def _request(
         catalogue=wiring.references(settings),
         inputs=wiring.inputs(settings),
         requires_signature=_requires_signature(settings, given),
-        waits=given["waits"],
+        waits=given["waits"] or given["into_scratch"],
         timeout=given["timeout"] or settings.replay.timeout,
-        inventory_namespace=settings.replay.inventory_namespace,
+        # A rehearsal leaves nothing that would have to be remembered.
+        inventory_namespace="" if given["into_scratch"] else settings.replay.inventory_namespace,
+        is_rehearsal=given["into_scratch"],
         prefix=settings.git.prefix,
     )
 
@@ -201,6 +217,7 @@ def _plan(
             rules=wiring.rules(settings),
             clock=wiring.now,
             unseal=wiring.unsealer(settings),
+            sealing=wiring.sealing(settings),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):
@@ -212,20 +229,27 @@ def _plan(
 
 
 def _carry_out(
-    target: KubeTarget, draft: Draft, interruption: Interruption, form: str
-) -> ReplayReport:
+    target: KubeTarget, draft: Draft, interruption: Interruption, form: str, *, is_kept: bool
+) -> ReplayReport | RehearsalReport:
     from kube2git import wiring
     from kube2git.core.report import Progress
     from kube2git.flows import replaying
     from kube2git.render import plans
 
-    report: ReplayReport | None = None
+    report: ReplayReport | RehearsalReport | None = None
+    events: Iterator[Progress | Outcome | ReplayReport | RehearsalReport]
+    if draft.request.is_rehearsal:
+        events = replaying.rehearse(
+            target, draft, is_kept=is_kept, is_stopped=interruption.is_asked
+        )
+    else:
+        events = replaying.carry_out(target, draft, is_stopped=interruption.is_asked)
     paint = output.paint()
     with wiring.few_collections(), output.StatusLine() as status:
-        for event in replaying.carry_out(target, draft, is_stopped=interruption.is_asked):
+        for event in events:
             if isinstance(event, Progress):
                 status.say(plans.progress_line(event))
-            elif isinstance(event, replaying.ReplayReport):
+            elif isinstance(event, replaying.ReplayReport | replaying.RehearsalReport):
                 report = event
             elif form in ("table", "diff") and (not event.is_done or event.warnings):
                 status.clear()
@@ -234,13 +258,19 @@ def _carry_out(
     return report
 
 
-def _answer_rest(form: str, draft: Draft, report: ReplayReport | None) -> None:
-    from kube2git.render import plans
+def _answer_rest(form: str, draft: Draft, answer: ReplayReport | RehearsalReport | None) -> None:
+    from kube2git.flows.replaying import RehearsalReport
+    from kube2git.render import plans, rehearsals
 
+    rehearsal = answer if isinstance(answer, RehearsalReport) else None
+    report = answer.replay if isinstance(answer, RehearsalReport) else answer
     if form == "json":
-        output.answer_json(plans.as_data(draft, report))
+        data = plans.as_data(draft, report)
+        output.answer_json({**data, "rehearsal": rehearsals.as_data(draft, rehearsal)})
     elif form == "name":
         output.answer(plans.as_names(action.ref for action in draft.plan.writes))
+    elif rehearsal is not None:
+        output.answer(rehearsals.report_lines(draft, rehearsal, output.paint()))
     elif report is not None and (draft.plan.writes or not report.is_complete):
         output.answer(plans.report_lines(report, output.paint()))
 
@@ -258,6 +288,22 @@ def _confirm(plan: Plan, yes: bool) -> None:
         )
     if not click.confirm(plans.question(plan), err=True):
         raise RefusedError("nothing was written, as you said")
+
+
+def _check_rehearsal(given: dict[str, Any], files: dict[str, str | None]) -> None:
+    from kube2git.errors import UsageError
+
+    if not given["into_scratch"]:
+        raise UsageError("--keep goes with --into-scratch")
+    given = {**given, "prune": given["prune"] != "none"}
+    flags = {"--map": "maps", "--prune": "prune", "--adopt-volumes": "adopt_volumes"}
+    asked = [flag for flag, name in flags.items() if given[name]]
+    asked += [flag for flag, value in files.items() if value is not None]
+    if asked:
+        raise UsageError(
+            f"--into-scratch does not go with {asked[0]}",
+            hint="A rehearsal chooses new namespaces, and deletes nothing but them.",
+        )
 
 
 def _read_plan(file: str) -> Plan:

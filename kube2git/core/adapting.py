@@ -28,6 +28,9 @@ WEBHOOK_KINDS = frozenset(
     }
 )
 
+NO_NODE = "kube2git.io/scaled-to-nothing"
+"""A label that no node has; a DaemonSet that selects it runs nowhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
@@ -222,7 +225,11 @@ class Adapter:
                 draft.only_sent["replicas"] = live.replicas
         if wanted == 0 and (kind == "CronJob.batch" or (kind == "Job.batch" and live is None)):
             draft.set_spec(suspend=True)
-        if wanted is not None and kind in ("DaemonSet.apps", "Pod"):
+        if wanted == 0 and kind == "Pod":
+            draft.stop(Action.SKIP, "A Pod cannot be scaled to nothing (--replicas=0).")
+        elif wanted == 0 and kind == "DaemonSet.apps":
+            _put_on_no_node(draft)
+        elif wanted is not None and kind in ("DaemonSet.apps", "Pod"):
             draft.warnings.append(f"A {draft.ref.kind} cannot be scaled: it runs as it is.")
 
     def _volume(self, draft: _Draft, live: LiveObject | None) -> None:
@@ -286,6 +293,17 @@ class Adapter:
         "PersistentVolumeClaim": _claim,
         "Service": _service,
     }
+
+
+def _put_on_no_node(draft: _Draft) -> None:
+    template = dig(draft.body, "spec", "template") or {}
+    pods = template.get("spec") or {}
+    selector = {**(pods.get("nodeSelector") or {}), NO_NODE: "true"}
+    draft.set_spec(template={**template, "spec": {**pods, "nodeSelector": selector}})
+    draft.warnings.append(
+        f"A DaemonSet cannot be scaled: the node selector {NO_NODE}, which no node has, keeps it "
+        "from running."
+    )
 
 
 def _drop_node_port(draft: _Draft, port: int) -> None:

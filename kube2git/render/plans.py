@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from kube2git.core import fielddiff
 from kube2git.core.fielddiff import Masked, Path
 from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
@@ -59,7 +60,7 @@ def as_table(draft: Draft, paint: Paint) -> Iterator[str]:
         yield from _action(action, paint)
     if len(told) > MAX_LINES:
         yield f"… and {len(told) - MAX_LINES:,} more (-o json lists all)"
-    yield from _left_alone(plan, paint)
+    yield from left_alone(plan, paint)
     yield from _findings(draft, paint)
     yield summary(plan)
 
@@ -109,7 +110,7 @@ def _action(action: PlannedAction, paint: Paint) -> Iterator[str]:
         yield paint(f"      {warning}", "dim")
 
 
-def _left_alone(plan: Plan, paint: Paint) -> Iterator[str]:
+def left_alone(plan: Plan, paint: Paint) -> Iterator[str]:
     """Yield the objects that are left alone, one line a reason."""
     reasons: dict[str, list[ObjectRef]] = {}
     for action in plan.actions:
@@ -166,15 +167,42 @@ def question(plan: Plan) -> str:
 
 def diffs(draft: Draft) -> list[ObjectDiff]:
     """Return each planned write as the difference between the target and what it will be."""
+    return [_diff(draft, live, wanted) for live, wanted, _ in _states(draft, draft.plan.writes)]
+
+
+def drift(draft: Draft) -> list[ObjectDiff]:
+    """Return how the target differs from the commit: what a replay would write or cannot."""
+    told = [one for one in draft.plan.actions if one.action.writes or one.action is Action.BLOCKED]
     found = []
-    for action in draft.plan.writes:
+    for live, wanted, ref in _states(draft, told):
+        old = draft.sealed.get(ref) if wanted is None else wanted
+        if old is not None or live is not None:
+            found.append(_diff(draft, old, live))
+    return sorted(found, key=lambda diff: (diff.ref.namespace, diff.ref))
+
+
+def _states(
+    draft: Draft, actions: Iterable[PlannedAction]
+) -> Iterator[tuple[Json | None, Json | None, ObjectRef]]:
+    """Yield what the target has of each object, and what it is to have."""
+    for action in actions:
         known = draft.live.objects.get(action.ref)
-        old = known.manifest.body if known and not known.is_terminating else None
         adapted = draft.computed.adapted.get(action.ref)
-        diff = ObjectDiff.between(old, adapted.manifest.body if adapted else None)
-        sealed = draft.sealed.get(action.ref)
-        found.append(diff if sealed is None else replace(diff, hidden=_hidden(diff, sealed)))
-    return found
+        yield (
+            known.manifest.body if known and not known.is_terminating else None,
+            adapted.manifest.body if adapted else None,
+            action.ref,
+        )
+
+
+def _diff(draft: Draft, old: Json | None, new: Json | None) -> ObjectDiff:
+    diff = ObjectDiff.between(old, new)
+    sealed = draft.sealed.get(diff.ref)
+    if sealed is None:
+        return diff
+    hidden = _hidden(diff, sealed)
+    fields = () if old is None or new is None else fielddiff.changes(old, new, masked=hidden)
+    return replace(diff, hidden=hidden, fields=tuple(fields))
 
 
 def _hidden(diff: ObjectDiff, sealed: Json) -> Masked:

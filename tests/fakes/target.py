@@ -73,7 +73,10 @@ class FakeTarget(FakeCluster):
         code = 200 if known else 201
         if request.is_dry_run:
             return WriteAnswer(code, dict(request.body))
-        return WriteAnswer(code, self.put(dict(request.body)))
+        made = dict(request.body)
+        if request.type.kind_group == "Namespace":
+            made["status"] = {"phase": "Active"}
+        return WriteAnswer(code, self.put(made))
 
     def _delete(self, request: WriteRequest, known: Json | None) -> WriteAnswer:
         if known is None:

@@ -72,6 +72,16 @@ def needed_by(
     return {ref: tuple(sorted(needs[ref])) for ref in sorted(needs)}
 
 
+def named_by(manifests: Iterable[Manifest]) -> dict[ObjectRef, Need]:
+    """Return every cluster-scoped object that a field of these names, with one who names it."""
+    index, found = _Index({}), dict[ObjectRef, Need]()
+    for manifest in manifests:
+        for ref, path in index.needs_of(manifest):
+            if ref.kind_group != "Namespace":
+                found.setdefault(ref, Need(manifest.ref, path))
+    return found
+
+
 class _Index:
     """What has to be looked up among the cluster-scoped objects."""
 

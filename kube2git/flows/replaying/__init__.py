@@ -9,10 +9,12 @@ from datetime import UTC
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.ports import Clock, Repo, Stopped, Target
 from kube2git.core.report import Progress
+from kube2git.core.sealing import Sealing
 from kube2git.errors import RefusedError
 from kube2git.flows.replaying.asking import Asker
 from kube2git.flows.replaying.drafting import Draft, Drafter
 from kube2git.flows.replaying.executing import Execution
+from kube2git.flows.replaying.rehearsing import Rehearsal, RehearsalReport
 from kube2git.flows.replaying.request import (
     ASKED,
     DryRun,
@@ -29,12 +31,14 @@ __all__ = [
     "Draft",
     "DryRun",
     "Outcome",
+    "RehearsalReport",
     "ReplayReport",
     "ReplayRequest",
     "Unseal",
     "Verdict",
     "carry_out",
     "make_plan",
+    "rehearse",
 ]
 
 
@@ -51,9 +55,13 @@ def make_plan(
     rules: RuleSet,
     clock: Clock,
     unseal: Unseal | None = None,
+    sealing: Sealing | None = None,
     is_stopped: Stopped = never,
 ) -> Iterator[Progress | Draft]:
     """Compare a commit with a target; yield progress, and the draft with its plan last.
+
+    ``sealing`` recognises sealed objects that are unchanged by their fingerprints, without a
+    private key.
 
     Nothing is written: what the server is asked to do are dry runs, and none of them with
     DryRun.CLIENT. Raises RefusedError and UsageError for what cannot be planned, and the errors of
@@ -65,6 +73,7 @@ def make_plan(
         request,
         rules=rules,
         unseal=unseal,
+        sealing=sealing,
         started=f"{clock().astimezone(UTC):%Y%m%d%H%M%S}",
     )
     for event in drafter.draft():
@@ -98,3 +107,14 @@ def carry_out(
         )
     view = TargetView.of(target, draft.live, draft.discovery.types)
     yield from Execution(draft, view, is_stopped).run()
+
+
+def rehearse(
+    target: Target, draft: Draft, *, is_kept: bool = False, is_stopped: Stopped = never
+) -> Iterator[Progress | Outcome | RehearsalReport]:
+    """Carry a rehearsal out, and remove what it made unless ``is_kept``; yield the report last.
+
+    Raises Kube2gitError when its namespaces cannot be made; nothing of it stays then either.
+    """
+    view = TargetView.of(target, draft.live, draft.discovery.types)
+    yield from Rehearsal(draft, view, is_stopped, is_kept).run()

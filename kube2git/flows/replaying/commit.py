@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import unquote
 
@@ -14,11 +15,13 @@ from kube2git.core.objects import Manifest, ObjectRef, ref_of
 from kube2git.core.planning import Unreadable
 from kube2git.core.ports import Discovery, Repo
 from kube2git.core.remap.closure import needed_by
+from kube2git.core.sealing import MalformedSealError, Sealer, Sealing, Seals
 from kube2git.core.selection import ClusterScoped, names_in_repository
 from kube2git.core.wire import Json
 from kube2git.errors import Kube2gitError, RefusedError, RepositoryNotFoundError
 from kube2git.flows.replaying.request import Companion, ReplayRequest, Unseal
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 SOPS = "sops"
 """The field that a sealed file has at its top."""
 
@@ -92,6 +95,18 @@ class CommitReader:
             file.name if file.kind_group == "Namespace" else file.namespace for file in self.files
         ) - {""}
 
+    def sealer(self, sealing: Sealing | None) -> Sealer | None:
+        """Return what recognises sealed objects that are unchanged, without any private key."""
+        if sealing is None or layout.SEALS not in self.tree:
+            return None
+        try:
+            seals = Seals.parse(self._meta(layout.SEALS))
+        except MalformedSealError:
+            return None
+        rules = self._repo.file_above(self.commit.id, ".sops.yaml")
+        # Nothing is sealed here, so the time does not matter.
+        return Sealer.of_commit(sealing, seals, rules, _NEVER)
+
     def read(self, files: Iterable[FiledObject]) -> Contents:
         """Decode files, and unseal those that are sealed."""
         chosen = tuple(files)
@@ -105,10 +120,10 @@ class CommitReader:
             except ValueError as error:
                 found.unreadable.append(Unreadable(file.path, f"{error}."))
                 continue
+            if SOPS in body:
+                found.sealed[ref] = body
             clear = self._unsealed(file.path, ref, body, found) if SOPS in body else body
             if clear is not None:
-                if clear is not body:
-                    found.sealed[ref] = body
                 found.add(file.path, Manifest.of(clear))
         return found
 

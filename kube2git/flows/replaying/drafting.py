@@ -12,12 +12,14 @@ from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.plan import Header, Plan, Problem
 from kube2git.core.planning import Computed, Context, compute
 from kube2git.core.policy import Prune
-from kube2git.core.ports import ClusterIdentity, Commit, Discovery, Repo, Target
+from kube2git.core.ports import ClusterIdentity, Commit, Discovery, KindStatus, Repo, Target
+from kube2git.core.rehearsal import Confinement, scratch_name, with_namespaces, without_volume
 from kube2git.core.remap.engine import remap
-from kube2git.core.remap.findings import Remapped
+from kube2git.core.remap.findings import Moved, Remapped
 from kube2git.core.remap.mapping import NamespaceMap
 from kube2git.core.remap.transforms import Change, transform
 from kube2git.core.report import Progress
+from kube2git.core.sealing import Sealing
 from kube2git.core.selection import ClusterScoped
 from kube2git.core.settling import Settled
 from kube2git.core.stances import OwnerRule, Stance
@@ -65,6 +67,8 @@ class Draft:
     """Objects of the target -> their sealed files."""
     settled: dict[ObjectRef, Settled] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    scratch: Mapping[str, str] = field(default_factory=dict)
+    """Of a rehearsal: namespace made for it -> the one that it stands for."""
 
     @property
     def cleaner(self) -> Cleaner:
@@ -83,10 +87,11 @@ class Drafter:
         *,
         rules: RuleSet,
         unseal: Unseal | None,
+        sealing: Sealing | None,
         started: str,
     ) -> None:
         self.target, self.repo, self.rules = target, repo, rules
-        self.unseal = unseal
+        self.unseal, self.sealing = unseal, sealing
         self.started = started
         self.seconds: dict[str, float] = {}
         named = {name.namespace for name in request.names if name.namespace}
@@ -145,6 +150,8 @@ class Drafter:
             self.request.policy,
             self._context(survey, contents, remapped),
         )
+        if self.request.is_rehearsal:
+            computed = self._confined(computed)
         self._lap("comparison", lap)
         yield Draft(
             request=self.request,
@@ -164,9 +171,33 @@ class Drafter:
                 moved.manifest.ref: contents.sealed[moved.source]
                 for moved in remapped.objects
                 if moved.source in contents.sealed
+            }
+            | {
+                entry.ref: contents.sealed[entry.ref]
+                for entry in contents.unreadable
+                if entry.ref in contents.sealed
             },
             seconds=self.seconds,
+            scratch=self.origins if self.request.is_rehearsal else {},
         )
+
+    def _confined(self, computed: Computed) -> Computed:
+        """Leave out what a rehearsal must not write."""
+        volumes = self.live.results.get(_VOLUME)
+        confinement = Confinement(
+            scratch=self.origins.keys(),
+            kinds={type.kind_group for type in self.discovery.types},
+            live=self.live.objects,
+            knows_volumes=volumes is not None and volumes.status is KindStatus.LISTED,
+        )
+        manifests = {ref: adapted.manifest for ref, adapted in computed.adapted.items()}
+        there = sorted(name for name in self.origins if name in self.live.namespaces)
+        if there:
+            raise RefusedError(
+                f"the namespace {there[0]} exists already, so it cannot be made for a rehearsal",
+                hint="Run the same command again: the name has the time in it.",
+            )
+        return replace(computed, plan=confinement.apply(computed.plan, manifests))
 
     def _lap(self, phase: str, since: float) -> float:
         now = time.perf_counter()
@@ -197,7 +228,18 @@ class Drafter:
             file for file in files if brings and not file.namespace and file.path not in selected
         ]
         homes = {home for home in self.reader.namespaces if not request.policy.protects(home)}
-        self.names = NamespaceMap.parse(request.maps, homes)
+        maps = request.maps
+        if request.is_rehearsal:
+            drilled = {
+                file.name if file.kind_group == NAMESPACE else file.namespace for file in self.files
+            } & homes
+            if not drilled:
+                raise UsageError(
+                    "the selection holds no namespace that could be rehearsed",
+                    hint="Select one with -n; kube-system and its like must be named.",
+                )
+            maps = tuple(f"{home}={scratch_name(home, self.started)}" for home in sorted(drilled))
+        self.names = NamespaceMap.parse(maps, homes)
         if self.names.idle:
             raise UsageError(
                 f"the commit holds no namespace that {', '.join(self.names.idle)} is about",
@@ -222,6 +264,8 @@ class Drafter:
         if self.request.is_partial or prune is Prune.NONE:
             kinds = {file.kind_group for file in (*self.files, *self.pool)}
             kinds |= {NAMESPACE} | {ref.kind_group for ref in self.inventory.entries}
+            if self.request.is_rehearsal:
+                kinds |= _ALWAYS_READ
             if prune is Prune.ALL:
                 kinds |= {
                     kind
@@ -245,6 +289,7 @@ class Drafter:
             self._namespaces(),
             wants,
             self.reader.tree if self._is_as_filed else None,
+            self.reader.sealer(self.sealing) if self._is_as_filed else None,
         )
 
     def _namespaces(self) -> tuple[str, ...] | None:
@@ -295,6 +340,15 @@ class Drafter:
     def _transformed(self, chosen: Sequence[Manifest]) -> tuple[Remapped, Sequence[Change]]:
         """Rename, and apply the maps and patches; raise RefusedError for what must not go on."""
         targets = {new for names in self.names.renamed.values() for new in names}
+        compared: list[Manifest] = []
+        if self.request.is_rehearsal:
+            # What is cluster-scoped is compared as a real replay would write it.
+            compared = [m for m in chosen if not (m.ref.namespace or m.ref.kind_group == NAMESPACE)]
+            chosen = with_namespaces(
+                without_volume(m)
+                for m in chosen
+                if m.ref.namespace or m.ref.kind_group == NAMESPACE
+            )
         remapped = remap(
             chosen,
             self.names,
@@ -322,7 +376,8 @@ class Drafter:
                 f"{_listed(told)}",
                 hint="Map or replay these namespaces too, or leave --strict out.",
             )
-        transformed = transform(remapped.objects, self.request.transforms)
+        moved = [*remapped.objects, *(Moved(manifest.ref, manifest) for manifest in compared)]
+        transformed = transform(moved, self.request.transforms)
         if transformed.problems:
             raise RefusedError(
                 f"the changes on the way to the target do not fit: {_listed(transformed.problems)}",
@@ -393,7 +448,8 @@ class Drafter:
         )
 
 
-_ALWAYS_READ = frozenset({NAMESPACE, "PersistentVolume", "Service", "StorageClass.storage.k8s.io"})
+_VOLUME = "PersistentVolume"
+_ALWAYS_READ = frozenset({NAMESPACE, _VOLUME, "Service", "StorageClass.storage.k8s.io"})
 """Kinds that others collide with, or that tell what exists."""
 
 

@@ -54,6 +54,8 @@ class ReplayRequest:
     """Refuse a commit whose signer the settings do not allow."""
     inventory_namespace: str = "kube-system"
     """"" keeps no inventory."""
+    is_rehearsal: bool = False
+    """Replay into namespaces made for it, which go again afterwards."""
     prefix: str = ""
     """Of the repository; with the source cluster and the maps it names the set."""
 

@@ -23,6 +23,8 @@ from kube2git.core.ports import (
 )
 from kube2git.core.reading import CleanerReady, Kinds, in_cleaning_order
 from kube2git.core.report import Progress
+from kube2git.core.sealing import Sealer
+from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
 
 REPLAY_LABEL = "kube2git.io/replay"
@@ -65,6 +67,8 @@ class Survey:
     """Which objects are looked at; None: all."""
     tree: Mapping[str, str] | None = None
     """Path -> blob id, when files can be compared as they stand (nothing is renamed)."""
+    sealer: Sealer | None = None
+    """What recognises a sealed file's object by its fingerprint."""
 
     def kinds(self) -> Kinds:
         later = tuple(type for kind, type in self.types.items() if kind not in ContextBuilder.KINDS)
@@ -109,13 +113,19 @@ class Survey:
             if self.tree is not None:
                 path = layout.path_of(ref)
                 known = self.tree.get(path)
-                is_same = known is not None and known == blob_id(yamlio.encode(body))
+                is_same = known is not None and (
+                    known == blob_id(yamlio.encode(body)) or self._is_as_sealed(path, body)
+                )
                 if is_same:
                     live.same[path] = manifest
             live.objects[ref] = LiveObject.of(raw, manifest, keep_managers=not is_same)
             label = dig(raw, "metadata", "labels", REPLAY_LABEL)
             if label:
                 live.labels[ref] = label
+
+    def _is_as_sealed(self, path: str, body: Json) -> bool:
+        rule = self.sealer.rule_for(body) if self.sealer else None
+        return bool(self.sealer and rule and self.sealer.is_unchanged(path, body, rule))
 
 
 def types_for(

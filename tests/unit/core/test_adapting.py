@@ -205,8 +205,18 @@ def test_everything_can_be_scaled_to_nothing() -> None:
 
 
 def test_what_cannot_be_scaled_is_told() -> None:
-    found = adapt(obj("apps/v1", "DaemonSet", "a", "b", spec={}), replicas=0)
+    found = adapt(obj("apps/v1", "DaemonSet", "a", "b", spec={}), replicas=2)
     assert found.warnings == ("A DaemonSet cannot be scaled: it runs as it is.",)
+
+
+def test_scaled_to_nothing_a_daemon_set_finds_no_node_and_a_pod_is_left_out() -> None:
+    pods = {"nodeSelector": {"disk": "ssd"}, "containers": []}
+    daemons = obj("apps/v1", "DaemonSet", "a", "b", spec={"template": {"spec": pods}})
+    found = adapt(daemons, replicas=0)
+    selector = found.body["spec"]["template"]["spec"]["nodeSelector"]
+    assert selector == {"disk": "ssd", "kube2git.io/scaled-to-nothing": "true"}
+    assert "which no node has" in found.warnings[0]
+    assert adapt(obj("v1", "Pod", "a", "b", spec={}), replicas=0).action is Action.SKIP
 
 
 # ── Volumes and claims ───────────────────────────────────────────────────────────────────────

@@ -1,0 +1,226 @@
+"""Rehearse a replay: into namespaces made for it, which are removed again, whatever happens.
+
+A namespace is removed only if this run has made it: it carries the mark of the run, and is deleted
+by its uid.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kube2git.core.answers import classify
+from kube2git.core.objects import ObjectRef, ResourceType
+from kube2git.core.ports import Stopped, Verb, WriteRequest
+from kube2git.core.rehearsal import LABEL, Lack, Missing, claims_that_stay, missing_of
+from kube2git.core.remap.closure import named_by
+from kube2git.core.report import Progress
+from kube2git.core.workloads import dig
+from kube2git.errors import ClusterDeniedError, Kube2gitError
+from kube2git.flows.replaying.drafting import NAMESPACE, Draft
+from kube2git.flows.replaying.executing import Execution
+from kube2git.flows.replaying.readiness import Waiter, absence
+from kube2git.flows.replaying.request import Outcome, ReplayReport
+from kube2git.flows.replaying.target import TargetView
+
+REMOVING = "removing"
+"""The phase that is no part of a recovery."""
+
+
+@dataclass(slots=True)
+class Scratch:
+    """One namespace that a rehearsal has made."""
+
+    name: str
+    source: str
+    """The namespace that it stands for."""
+    uid: str
+    is_removed: bool = False
+    message: str = ""
+    """Why it is still there; "" when it is gone, or was to stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalReport:
+    """What a rehearsal has shown."""
+
+    replay: ReplayReport
+    scratch: tuple[Scratch, ...]
+    missing: tuple[Missing, ...]
+    """What a recovery would have missed, sorted."""
+    is_kept: bool
+    volumes_left: tuple[ObjectRef, ...]
+    """Claims whose class keeps the volume when they are deleted."""
+    seconds: Mapping[str, float]
+
+    @property
+    def recovery_seconds(self) -> float:
+        """From the start until everything was ready."""
+        return sum(value for phase, value in self.seconds.items() if phase != REMOVING)
+
+    @property
+    def is_complete(self) -> bool:
+        is_clean = self.is_kept or all(one.is_removed for one in self.scratch)
+        return self.replay.is_complete and not self.missing and is_clean
+
+
+@dataclass
+class Rehearsal:
+    """One rehearsal of one draft."""
+
+    draft: Draft
+    view: TargetView
+    is_stopped: Stopped
+    is_kept: bool
+    made: dict[str, Scratch] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> Iterator[Progress | Outcome | RehearsalReport]:
+        """Make the namespaces, replay, look what is missing, remove; yield the report last."""
+        missing = self._missing()
+        is_done = False
+        try:
+            lap = time.monotonic()
+            yield Progress("making the namespaces")
+            self._make()
+            self._seconds["namespaces"] = time.monotonic() - lap
+            for event in Execution(self.draft, self.view, self.is_stopped).run():
+                if isinstance(event, ReplayReport):
+                    replay = event
+                else:
+                    yield event
+            is_done = True
+        finally:
+            # Ctrl-C comes through here too, and so does a caller that stops listening.
+            if not self.is_kept:
+                self._delete()
+            stays = [one.name for one in self.made.values() if one.message]
+            if stays and not is_done:
+                raise Kube2gitError(
+                    f"the rehearsal ended early, and left {', '.join(stays)} behind",
+                    hint=f"Remove it: kubectl delete namespace -l {LABEL}={self.mark}",
+                )
+        if not self.is_kept:
+            lap = time.monotonic()
+            yield Progress("removing what was made")
+            self._await_absence()
+            self._seconds[REMOVING] = time.monotonic() - lap
+        yield RehearsalReport(
+            replay,
+            tuple(self.made[name] for name in sorted(self.made)),
+            missing,
+            self.is_kept,
+            () if self.is_kept else self._volumes_left(),
+            {**replay.seconds, **self._seconds},
+        )
+
+    def _namespace_type(self) -> ResourceType:
+        return self.view.types[NAMESPACE]
+
+    def _make(self) -> None:
+        """Create every namespace; raise unless each of them is new."""
+        type = self._namespace_type()
+        for action in self.draft.plan.writes:
+            ref = action.ref
+            if ref.kind_group != NAMESPACE or self.is_stopped():
+                continue
+            body = self.draft.computed.adapted[ref].body
+            labels = {**(dig(body, "metadata", "labels") or {}), LABEL: self.mark}
+            body = {**body, "metadata": {**body["metadata"], "labels": labels}}
+            answer = self.view.target.send(WriteRequest(Verb.CREATE, type, "", ref.name, body))
+            # An answer that was lost on its way looks as if somebody else had been faster.
+            found = answer.body if answer.is_ok else self.view.target.get(type, "", ref.name)
+            if found is None or dig(found, "metadata", "labels", LABEL) != self.mark:
+                refusal = classify(answer.status, answer.body, NAMESPACE)
+                raise Kube2gitError(
+                    f"the namespace {ref.name} cannot be made: {refusal.message}",
+                    hint="A rehearsal needs the right to create and delete namespaces.",
+                )
+            self.made[ref.name] = Scratch(
+                ref.name, self.draft.scratch[ref.name], str(found["metadata"]["uid"])
+            )
+
+    def _delete(self) -> None:
+        """Ask for the deletion of every namespace that this run has made."""
+        type = self._namespace_type()
+        for one in self.made.values():
+            options = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "preconditions": {"uid": one.uid},
+                "propagationPolicy": "Background",
+            }
+            try:
+                answer = self.view.target.send(
+                    WriteRequest(Verb.DELETE, type, "", one.name, options)
+                )
+            except Kube2gitError as error:
+                one.message = f"It could not be deleted: {error}."
+                continue
+            if not answer.is_ok and answer.status != 404:
+                refusal = classify(answer.status, answer.body, NAMESPACE)
+                one.message = f"It could not be deleted: {refusal.message}"
+
+    def _await_absence(self) -> None:
+        """Wait until the namespaces are gone, even after Ctrl-C: a second one ends that too."""
+        judges = {
+            ObjectRef("", NAMESPACE, "", one.name): absence(one.uid)
+            for one in self.made.values()
+            if not one.message
+        }
+        deadline = time.monotonic() + self.draft.request.timeout
+        try:
+            held = Waiter(self.view, lambda: False).wait(judges, {}, deadline)
+        except Kube2gitError as error:
+            for one in self.made.values():
+                one.message = one.message or f"It is being deleted; the end was not seen: {error}."
+            return
+        for ref in judges:
+            one = self.made[ref.name]
+            one.is_removed = ref not in held
+            one.message = f"It {held[ref].message}." if ref in held else ""
+
+    # ── what a recovery would have missed ────────────────────────────────────────────────────
+
+    def _missing(self) -> tuple[Missing, ...]:
+        draft = self.draft
+        found = list(missing_of(draft.plan, self.view.types, draft.computed.adapted))
+        found += [
+            Missing(
+                Lack.REFERENCE,
+                leads.ref,
+                f"{leads.path} names the namespace {leads.namespace}, which is neither replayed "
+                "nor in the target.",
+            )
+            for leads in draft.remapped.open_references
+        ]
+        found += self._missing_cluster_objects()
+        return tuple(sorted(found, key=lambda one: (one.lack, one.ref, one.sentence)))
+
+    def _missing_cluster_objects(self) -> Iterator[Missing]:
+        manifests = [
+            adapted.manifest
+            for ref, adapted in self.draft.computed.adapted.items()
+            if ref.namespace in self.draft.scratch
+        ]
+        for ref, need in named_by(manifests).items():
+            if ref in self.draft.computed.adapted:
+                continue
+            try:
+                is_there = self.view.uid_of(ref) is not None
+            except ClusterDeniedError:
+                continue
+            if not is_there:
+                yield Missing(
+                    Lack.CLUSTER_OBJECT,
+                    need.by,
+                    f"{need.path} names {ref}, which neither the target nor the commit holds.",
+                )
+
+    def _volumes_left(self) -> tuple[ObjectRef, ...]:
+        adapted = self.draft.computed.adapted
+        created = (adapted[action.ref].manifest for action in self.draft.plan.writes)
+        return tuple(claims_that_stay(created, self.draft.live.objects))
