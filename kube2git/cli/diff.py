@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kube2git.cli import options, output
+
+if TYPE_CHECKING:
+    from kube2git.config import Settings
+    from kube2git.core.selection import ObjectName
+    from kube2git.flows.replaying import Draft
+
+_LOCAL = (
+    "This compares without asking the API server what it would do. "
+    "`kube2git replay REV --prune=all --dry-run=server` asks."
+)
 
 
 @click.command("diff")
 @click.argument("revision", metavar="REV")
 @click.argument("words", metavar="[REV2] [OBJECT]...", nargs=-1)
 @click.option("--live", is_flag=True, help="Compare with the cluster instead of a revision.")
+@click.option(
+    "--map", "maps", multiple=True, metavar="FROM=TO", help="With --live: a renamed namespace."
+)
 @options.output_option("table", "diff", "json", "name")
 @options.selection_options
 @options.cluster_options
@@ -22,6 +35,7 @@ def command(
     revision: str,
     words: tuple[str, ...],
     live: bool,
+    maps: tuple[str, ...],
     **given: Any,
 ) -> int:
     """Compare two revisions, or a revision with the cluster, object by object.
@@ -29,12 +43,16 @@ def command(
     Without REV2 and --live, REV is compared with the branch's newest commit. Objects are named as
     kubectl does: deploy/web -n shop. Values of Secrets are masked.
 
+    --live compares as a replay with --prune=all does, and only reads: what it calls equal, a replay
+    leaves as it is.
+
     Exit codes: 0 no difference; 1 differences found; 3 the cluster could not be read completely.
     """
     from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE, ObjectDiff, Progress
-    from kube2git.flows import comparing, history
-    from kube2git.render import differences
+    from kube2git.core.report import INCOMPLETE, ObjectDiff
+    from kube2git.errors import UsageError
+    from kube2git.flows import history
+    from kube2git.render import differences, plans
 
     settings = options.settings_from(given)
     repository = wiring.repository(settings)
@@ -46,27 +64,15 @@ def command(
     diffs: list[ObjectDiff] = []
     is_complete = True
     if live:
-        rules = wiring.rules(settings)
-        with wiring.few_collections(), output.StatusLine() as status:
-            for event in comparing.compare_live(
-                wiring.cluster(settings),
-                repository,
-                revision,
-                names,
-                wiring.selection(settings),
-                rules,
-                wiring.sealing(settings),
-                opener,
-            ):
-                if isinstance(event, Progress):
-                    status.say(f"{event.phase} {event.kinds_done}/{event.kinds_total} kinds")
-                else:
-                    diffs = list(event.diffs)
-                    is_complete = not event.incomplete
-                    output.tell(
-                        f"warning: {read.type.resource_group} is {read.status}. {read.reason}"
-                        for read in event.incomplete
-                    )
+        draft = _draft(settings, revision, names, maps)
+        diffs = plans.drift(draft)
+        is_complete = not draft.plan.problems
+        output.tell(f"warning: {problem.sentence}" for problem in draft.plan.problems)
+        output.tell(plans.left_alone(draft.plan, output.paint()))
+        if diffs:
+            output.tell([_LOCAL])
+    elif maps:
+        raise UsageError("--map goes with --live", hint="A revision has its own names.")
     else:
         chosen = wiring.selection(settings)
         diffs = [
@@ -86,3 +92,42 @@ def command(
     if not is_complete:
         return INCOMPLETE
     return 1 if diffs else 0
+
+
+def _draft(
+    settings: Settings, revision: str, names: tuple[ObjectName, ...], maps: tuple[str, ...]
+) -> Draft:
+    """Plan the replay that would make the cluster what the revision says, by reading alone."""
+    from kube2git import wiring
+    from kube2git.core.policy import Allowance, Prune
+    from kube2git.core.report import Progress
+    from kube2git.flows import replaying
+    from kube2git.render import plans
+
+    request = replaying.ReplayRequest(
+        revision=revision,
+        names=names,
+        selection=wiring.selection(settings),
+        maps=maps,
+        policy=wiring.policy(settings, prune=Prune.ALL, allowed=frozenset(Allowance)),
+        dry_run=replaying.DryRun.CLIENT,
+        transforms=wiring.transforms(settings),
+        catalogue=wiring.references(settings),
+        inventory_namespace="",
+        prefix=settings.git.prefix,
+    )
+    with wiring.few_collections(), output.StatusLine() as status:
+        for event in replaying.make_plan(
+            wiring.target(settings),
+            wiring.repository(settings),
+            request,
+            rules=wiring.rules(settings),
+            clock=wiring.now,
+            unseal=wiring.unsealer(settings),
+            sealing=wiring.sealing(settings),
+        ):
+            if isinstance(event, Progress):
+                status.say(plans.progress_line(event))
+            else:
+                draft = event
+    return draft

@@ -1,0 +1,104 @@
+"""diff --live is the replay's plan, read only: what it calls equal, a replay leaves as it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.controlplane import ControlPlane
+from tests.tool import Tool
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def tool(cluster: ControlPlane, tmp_path: Path) -> Tool:
+    """A tool that seals, with a private key at hand."""
+    tool = Tool(cluster.kubeconfig, tmp_path / "kube2git.git", tmp_path)
+    del tool.environ["KUBE2GIT_REPO"]
+    tool.run("init")
+    return tool
+
+
+def fill(cluster: ControlPlane, namespace: str) -> None:
+    secret = {"password": base64.b64encode(b"correct horse battery").decode()}
+    for kind, data in (("ConfigMap", {"k": "1"}), ("Secret", secret)):
+        body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, "data": data}
+        cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(body))
+
+
+def differing(tool: Tool, *args: str, codes: tuple[int, ...]) -> dict[str, str]:
+    found = tool.run("diff", "main", "--live", "-o", "json", *args, codes=codes).json
+    return {f"{item['object']['kind']}/{item['object']['name']}": item["change"] for item in found}
+
+
+def test_diff_and_replay_agree_and_reading_is_enough(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    fill(cluster, namespace)
+    tool.export("-n", namespace)
+    cluster.kubectl(
+        "create", "clusterrolebinding", namespace, "--clusterrole=reads", f"--user={namespace}"
+    )
+    cluster.kubectl(
+        "create", "clusterrole", "reads", "--verb=get,list,watch", "--resource=*.*", "--resource=*"
+    )
+    reader = ("-n", namespace, "--kubeconfig", str(cluster.kubeconfig_for(namespace)))
+    assert differing(tool, *reader, codes=(0,)) == {}
+
+    cluster.kubectl("patch", "-n", namespace, "cm/a", "-p", '{"data":{"k":"2"}}')
+    cluster.kubectl("delete", "-n", namespace, "secret/a")
+    cluster.kubectl("create", "-n", namespace, "cm", "b")
+    found = differing(tool, *reader, codes=(1,))
+    assert found == {"ConfigMap/a": "changed", "ConfigMap/b": "added", "Secret/a": "removed"}
+    table = tool.run("diff", "main", "--live", *reader, codes=(1,))
+    assert "data.k: 1 -> 2" in table.stdout
+    assert "--dry-run=server" in table.stderr
+    assert "correct horse" not in table.stdout
+
+    replay = ("replay", "main", "-n", namespace, "--prune=all", "--allow-prune=many", "-o", "json")
+    plan = tool.run(*replay, "--dry-run=client").json["plan"]["actions"]
+    writes = {
+        f"{item['object']['kind']}/{item['object']['name']}": item["action"]
+        for item in plan
+        if item["action"] != "unchanged"
+    }
+    assert writes == {"ConfigMap/a": "update", "ConfigMap/b": "delete", "Secret/a": "create"}
+    tool.run(*replay, "--yes")
+    assert differing(tool, *reader, codes=(0,)) == {}
+    cluster.kubectl("delete", "clusterrolebinding", namespace)
+    cluster.kubectl("delete", "clusterrole", "reads")
+
+
+def test_a_renamed_copy_is_compared_with_its_original(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    fill(cluster, namespace)
+    tool.export("-n", namespace)
+    copy = f"{namespace}-copy"
+    flags = ("-n", namespace, "--map", f"{namespace}={copy}")
+    assert "ConfigMap/a" in differing(tool, *flags, codes=(1,))
+    tool.run("replay", "main", *flags, "--yes")
+    assert differing(tool, *flags, codes=(0,)) == {}
+    refused = tool.run("diff", "main", "--map", "a=b", codes=(2,))
+    assert "--map goes with --live" in refused.stderr
+    cluster.kubectl("delete", "namespace", copy, "--wait=false")
+
+
+def test_without_a_private_key_an_unchanged_secret_is_known_by_its_fingerprint(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    fill(cluster, namespace)
+    tool.export("-n", namespace)
+    (tool.home / "config" / "kube2git" / "age.key").unlink()
+    assert differing(tool, "-n", namespace, codes=(0,)) == {}
+    done = tool.run("replay", "main", "-n", namespace, "--yes", "-o", "json").json
+    assert done["report"]["complete"]
+    other = base64.b64encode(b"another one entirely").decode()
+    patch = json.dumps({"data": {"password": other}})
+    cluster.kubectl("patch", "-n", namespace, "secret/a", "-p", patch)
+    assert differing(tool, "-n", namespace, codes=(1,)) == {"Secret/a": "changed"}
