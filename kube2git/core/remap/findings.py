@@ -36,7 +36,7 @@ class Rewrite(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """A string that still holds the old name as a whole word, and was not touched."""
+    """A string that still holds the old name as a whole word, where it may name the namespace."""
 
     ref: ObjectRef
     path: str

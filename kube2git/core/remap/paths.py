@@ -282,6 +282,16 @@ def replace(
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
+def keys_of(steps: Steps) -> tuple[str, ...]:
+    """Return the keys on the way to a value, without the places in lists."""
+    keys: list[str] = []
+    while steps:
+        steps, step = steps
+        if isinstance(step, str):
+            keys.append(step)
+    return tuple(reversed(keys))
+
+
 def render(steps: Steps) -> str:
     """Write steps as people read them: ``spec.rules[0].host``, ``metadata.labels["a.b/c"]``."""
     parts: list[str] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kube2git.core.objects import ObjectRef
-from kube2git.core.remap import findings, forms, paths
+from kube2git.core.remap import findings, forms, mentions, paths
 from kube2git.core.remap.catalogue import Matcher
 from kube2git.core.remap.forms import Form
 from kube2git.core.wire import Json
@@ -161,7 +161,7 @@ class Walk:
                 changed[key] = new
         if everywhere and not self._is_repeat and may_hold("\n".join(value)):
             for key in value:
-                self._mention(key, (), (steps, key))
+                self._mention(key, (), (steps, key), is_key=True)
         return {**value, **changed} if changed else value
 
     def _repeatable(
@@ -279,12 +279,24 @@ class Walk:
             findings.Conflict(self._place.ref, paths.render(steps), message)
         )
 
-    def _mention(self, text: str, covered: Iterable[forms.Span], steps: paths.Steps) -> None:
+    def _mention(
+        self,
+        text: str,
+        covered: Iterable[forms.Span],
+        steps: paths.Steps,
+        *,
+        is_key: bool = False,
+    ) -> None:
         taken = {span.start for span in covered}
+        keys = paths.keys_of(steps)
+        if not (mentions.may_stand_in_key(keys[:-1]) if is_key else mentions.may_stand(keys)):
+            return
         places: dict[str, list[int]] = {}
         for word in _WORD.finditer(text):
             name = word.group()
-            if name in self._scope.renamed and word.start() not in taken:
+            if name not in self._scope.renamed or mentions.begins_domain(text, word.end()):
+                continue
+            if word.start() not in taken:
                 places.setdefault(name, []).append(word.start())
         for name, starts in places.items():
             if self._answers(name) != (name,):

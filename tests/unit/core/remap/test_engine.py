@@ -362,27 +362,71 @@ def test_a_mention_shows_the_text_around_it() -> None:
     (mention,) = run(commit, "a=x").mentions
 
     assert mention[:3] == (commit[1].ref, "data.text", "a")
-    assert mention.times == 3
+    assert mention.times == 2
     assert mention.text == "…em lorem lorem lorem stage = a ipsum ipsum ipsum ipsum ipsum…"
     assert len(mention.text) <= 64
 
 
 def test_mentions_in_keys_and_in_short_texts() -> None:
-    commit = [config("a"), config("web", **{"a.yaml": "a"})]
+    commit = [config("a"), config("web", **{"to-a": "a", "a": "b"})]
 
     assert run(commit, "a=x").mentions == [
-        Mention(commit[1].ref, 'data["a.yaml"]', "a", "a", 1),
-        Mention(commit[1].ref, 'data["a.yaml"]', "a", "a.yaml", 1),
+        Mention(commit[1].ref, "data.to-a", "a", "a", 1),
+        Mention(commit[1].ref, "data.a", "a", "a", 1),
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "is_told"),
+    [
+        ({"spec": {"env": [{"name": "HOME", "value": "shop"}]}}, True),
+        ({"spec": {"env": [{"name": "HOME", "value": "db.shop:5432"}]}}, True),
+        ({"spec": {"args": ["--namespace=shop"]}}, True),
+        ({"spec": {"args": ["--for", "shop/db"]}}, True),
+        ({"spec": {"targetNamespace": "shop"}}, True),
+        ({"spec": {"namespaceRef": {"name": "shop"}}}, True),
+        ({"spec": {"namespaceSelector": {"matchLabels": {"namespace": "shop"}}}}, True),
+        ({"spec": {"expression": "object.metadata.namespace == 'shop'"}}, True),
+        ({"metadata": {"annotations": {"example.com/home": "shop"}}}, True),
+        ({"metadata": {"labels": {"example.com/namespace": "shop"}}}, True),
+        ({"data": {"name": "shop"}}, True),
+        ({"data": {"shop": "x"}}, True),
+        ({"apiVersion": "shop/v1"}, False),
+        ({"spec": {"group": "shop", "names": {"plural": "shop"}}}, False),
+        ({"rules": [{"apiGroups": ["shop"], "resourceNames": ["shop"]}]}, False),
+        ({"webhooks": [{"name": "shop"}, {"name": "check.shop.example.com"}]}, False),
+        ({"spec": {"containers": [{"name": "shop", "image": "example.com/shop/web:1"}]}}, False),
+        ({"spec": {"image": {"repository": "example.com/shop"}}}, False),
+        ({"spec": {"rules": [{"host": "shop.example.com"}]}}, False),
+        ({"spec": {"url": "https://shop.example.com/x"}}, False),
+        ({"spec": {"serviceAccountName": "shop", "secretName": "shop"}}, False),
+        ({"metadata": {"labels": {"app": "shop"}}}, False),
+        ({"metadata": {"labels": {"shop": "yes"}}}, False),
+        ({"spec": {"selector": {"matchLabels": {"app": "shop"}}}}, False),
+        ({"data": {"shop.yaml": "x"}}, False),
+    ],
+    ids=str,
+)
+def test_what_may_name_a_namespace_is_told_and_nothing_else(
+    body: dict[str, Any], is_told: bool
+) -> None:
+    """The table of what people are asked to look at."""
+    kind = make("Widget.example.com", "w", "web").body
+    metadata = {**kind["metadata"], **body.get("metadata", {})}
+    widget = Manifest.of({**kind, **body, "metadata": metadata})
+
+    mentions = run([config("shop"), widget], "shop=store", guess=False).mentions
+
+    assert bool(mentions) is is_told, mentions
+
+
 def test_a_key_is_mentioned_once_though_its_item_is_repeated() -> None:
-    peer = {"namespaceSelector": label("a"), "podSelector": {"matchLabels": {"a": "x"}}}
+    peer = {"namespaceSelector": label("a"), "podSelector": {"a": "x"}}
 
     result = run([config("a"), policy("web", {"from": [peer]})], "a=b", "a=c")
 
     assert [mention.path for mention in result.mentions] == [
-        "spec.ingress[0].from[0].podSelector.matchLabels.a"
+        "spec.ingress[0].from[0].podSelector.a"
     ]
 
 
