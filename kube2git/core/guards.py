@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from kube2git.core.coverage import Coverage
 from kube2git.core.live import LiveObject
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, Guard, PlannedAction
+from kube2git.core.plan import Action, Guard, PlannedAction, live_state
 from kube2git.core.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus
 
@@ -72,7 +72,12 @@ def plan_deletions(
         reason = held or "The commit does not hold it."
         found.append(
             PlannedAction(
-                ref, action, reason, uid=known.uid, resource_version=known.resource_version
+                ref,
+                action,
+                reason,
+                uid=known.uid,
+                resource_version=known.resource_version,
+                state=live_state(known, policy.sealed_kinds),
             )
         )
     return tuple(found)

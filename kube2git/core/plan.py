@@ -3,7 +3,7 @@
 It holds no value of any object: paths of fields, and digests. Those of Secrets are digests of the
 names of their fields only, since a plain digest of a short password can be guessed. What proves
 that a saved plan still means the same is the commit's id together with ``Header.inputs``, and for
-the live side uid and resourceVersion: plan again, and compare with ``drift``.
+the live side uid and content: plan again, and compare with ``drift``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube2git.core import wire
+from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef
 from kube2git.core.wire import Json
 
@@ -93,6 +94,9 @@ class PlannedAction:
     uid: str = ""
     """Of the live object; "" when there is none."""
     resource_version: str = ""
+    state: str = ""
+    """What tells whether the live object is still the same: its digest, cleaned, so that a status
+    does not count; of a sealed kind its resourceVersion."""
     write: Write = Write.APPLY
     changes: tuple[FieldNote, ...] = ()
     removals: tuple[Removal, ...] = ()
@@ -264,7 +268,8 @@ def _plain(value: object, names: Iterable[str]) -> Json:
 def _action_to_json(action: PlannedAction) -> Json:
     data: Json = {"object": action.ref._asdict(), "action": str(action.action)}
     data |= _plain(
-        action, ("reason", "api_version", "digest", "uid", "resource_version", "warnings")
+        action,
+        ("reason", "api_version", "digest", "uid", "resource_version", "state", "warnings"),
     )
     if action.write is not Write.APPLY:
         data["write"] = str(action.write)
@@ -318,6 +323,12 @@ def fingerprint(manifest: Manifest, sealed_kinds: Iterable[str]) -> str:
     return wire.digest([list(manifest.ref), body])
 
 
+def live_state(known: LiveObject, sealed_kinds: Iterable[str]) -> str:
+    """Return what ``PlannedAction.state`` says of a live object."""
+    is_sealed = known.manifest.ref.kind_group in sealed_kinds
+    return known.resource_version if is_sealed else known.manifest.digest
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _shape(below) for name, below in value.items()}
@@ -364,7 +375,7 @@ def _essence(action: PlannedAction | None) -> object:
         action.write,
         action.digest,
         action.uid,
-        action.resource_version,
+        action.state,
         action.changes,
         action.removals,
         action.kept,

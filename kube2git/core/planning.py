@@ -25,6 +25,7 @@ from kube2git.core.plan import (
     PlannedAction,
     Problem,
     fingerprint,
+    live_state,
 )
 from kube2git.core.policy import Policy
 from kube2git.core.stances import OWN_MANAGER
@@ -180,6 +181,7 @@ def _compare(adapted: Adapted, known: LiveObject | None, policy: Policy) -> Plan
         digest=fingerprint(manifest, policy.sealed_kinds),
         uid=known.uid if known else "",
         resource_version=known.resource_version if known else "",
+        state=live_state(known, policy.sealed_kinds) if known else "",
         warnings=adapted.warnings,
     )
     if known is not None and not known.is_terminating:

@@ -26,8 +26,9 @@ from kube2git.core.plan import (
     Write,
     drift,
     fingerprint,
+    live_state,
 )
-from tests.unit.core.planned import config_map, obj
+from tests.unit.core.planned import config_map, live, obj
 
 REF = ObjectRef("", "ConfigMap", "shop", "c")
 UPDATE = PlannedAction(
@@ -38,6 +39,7 @@ UPDATE = PlannedAction(
     digest="d",
     uid="u",
     resource_version="7",
+    state="e",
     write=Write.REPLACE,
     changes=(FieldNote("data.a", "changed"),),
     removals=(Removal("data.b", ("kubectl",)), Removal("data.c")),
@@ -85,6 +87,7 @@ def test_the_file_is_documented_by_this() -> None:
         "digest": "d",
         "uid": "u",
         "resource_version": "7",
+        "state": "e",
         "warnings": ["Careful."],
         "write": "replace",
         "changes": [{"path": "data.a", "kind": "changed"}],
@@ -109,6 +112,7 @@ _actions = st.builds(
     digest=_text,
     uid=_text,
     resource_version=_text,
+    state=_text,
     write=st.sampled_from(Write),
     changes=st.lists(st.builds(FieldNote, _text, _text.filter(bool)), max_size=2).map(tuple),
     removals=st.lists(st.builds(Removal, _text.filter(bool), _texts), max_size=2).map(tuple),
@@ -246,7 +250,7 @@ def test_a_later_revision_of_the_target_alone_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"resource_version": "8"},
+        {"state": "f"},
         {"uid": "v"},
         {"digest": "e"},
         {"action": Action.CREATE},
@@ -268,6 +272,18 @@ def test_an_object_that_appears_or_goes_is_named() -> None:
     smaller = replace(PLAN, actions=PLAN.actions[1:])
     assert len(drift(PLAN, smaller)) == 1
     assert len(drift(smaller, PLAN)) == 1
+
+
+def test_a_status_that_changed_does_not_count() -> None:
+    later = PLAN.with_actions([replace(UPDATE, resource_version="8")])
+    assert drift(PLAN, later) == ()
+
+
+def test_the_state_of_a_live_object_is_its_content_and_of_a_secret_its_version() -> None:
+    known = live(config_map())
+    secret = live(obj("v1", "Secret", "s", "shop"))
+    assert live_state(known, {"Secret"}) == known.manifest.digest
+    assert live_state(secret, {"Secret"}) == secret.resource_version
 
 
 def test_what_nobody_writes_may_change() -> None:
