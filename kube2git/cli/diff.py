@@ -116,15 +116,17 @@ def _draft(
         inventory_namespace="",
         prefix=settings.git.prefix,
     )
+    repository = wiring.repository(settings)
     with wiring.few_collections(), output.StatusLine() as status:
         for event in replaying.make_plan(
             wiring.target(settings),
-            wiring.repository(settings),
+            repository,
             request,
             rules=wiring.rules(settings),
             clock=wiring.now,
             unseal=wiring.unsealer(settings),
             sealing=wiring.sealing(settings),
+            memory=wiring.memory(settings, repository),
         ):
             if isinstance(event, Progress):
                 status.say(plans.progress_line(event))

@@ -209,15 +209,17 @@ def _plan(
     from kube2git.render import plans
 
     draft: Draft | None = None
+    repository = wiring.repository(settings)
     with wiring.few_collections(), output.StatusLine() as status:
         for event in replaying.make_plan(
             target,
-            wiring.repository(settings),
+            repository,
             request,
             rules=wiring.rules(settings),
             clock=wiring.now,
             unseal=wiring.unsealer(settings),
             sealing=wiring.sealing(settings),
+            memory=wiring.memory(settings, repository),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):

@@ -58,6 +58,8 @@ class Context:
     """Volume handle (volumes.volume_handle) -> the claim and cluster that use it, for people."""
     problems: Sequence[Problem] = ()
     warnings: Sequence[str] = ()
+    settled: Mapping[ObjectRef, tuple[str, str]] = field(default_factory=dict)
+    """(uid, resourceVersion) of objects that are known to be what the commit says, unread."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,22 @@ def compute(
         current = None if known is not None and known.is_terminating else known
         adapted[ref] = adapter.adapt(originals[ref], current)
         actions.append(_compare(adapted[ref], known, policy))
+    actions += [
+        PlannedAction(ref, Action.UNCHANGED, uid=uid, resource_version=version)
+        for ref, (uid, version) in context.settled.items()
+    ]
     actions += _unreadable_actions(context.unreadable, live, policy)
-    refs = frozenset(originals) | {entry.ref for entry in context.unreadable if entry.ref}
+    refs = (
+        frozenset(originals)
+        | context.settled.keys()
+        | {entry.ref for entry in context.unreadable if entry.ref}
+    )
     deletions = plan_deletions(refs, live, policy, context.scope)
     actions += deletions
     guards = guard_deletions(
         deletions,
         len(refs),
-        set_size(live, refs, policy, context.scope),
+        set_size([*live, *context.settled], refs, policy, context.scope),
         [entry.path for entry in context.unreadable if entry.ref is None],
         policy,
     )

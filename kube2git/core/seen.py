@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kube2git import __version__
 from kube2git.core import wire
+from kube2git.core.ports import ClusterIdentity
 
 _VERSION = 2
+
+
+def memory_fingerprint(identity: ClusterIdentity, kinds: str, cleaning: str, sealing: str) -> str:
+    """Return the identity of all but the objects that decides their bytes: three fingerprints."""
+    return wire.digest(
+        [__version__, identity.uid, identity.server_version, kinds, cleaning, sealing]
+    )
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from datetime import UTC
 from urllib.parse import unquote
 
 from kube2git import __version__
-from kube2git.core import fielddiff, layout, message, wire, yamlio
+from kube2git.core import fielddiff, layout, message, yamlio
 from kube2git.core.cleaning import RuleSet, manager_of
 from kube2git.core.coverage import FORMAT_VERSION, Coverage, Listing
 from kube2git.core.filing import Filing
@@ -46,7 +46,7 @@ from kube2git.core.sealing import (
     Seals,
     is_sealed,
 )
-from kube2git.core.seen import Seen
+from kube2git.core.seen import Seen, memory_fingerprint
 from kube2git.core.selection import Selection
 from kube2git.core.snapshots.outcomes import SnapshotReport
 from kube2git.core.wire import Json, RawObject
@@ -349,15 +349,11 @@ class _Export:
                 self.filing = Filing(self.tree, self.repo.blob_id, self.sealer)
             elif isinstance(event, CleanerReady):
                 self.cleaner = event.cleaner
-                self.fingerprint = wire.digest(
-                    [
-                        __version__,
-                        identity.uid,
-                        identity.server_version,
-                        kinds.fingerprint(),
-                        event.fingerprint,
-                        self.sealer.fingerprint() if self.sealer else "",
-                    ]
+                self.fingerprint = memory_fingerprint(
+                    identity,
+                    kinds.fingerprint(),
+                    event.fingerprint,
+                    self.sealer.fingerprint() if self.sealer else "",
                 )
                 self.known = Seen.decode(remembered, self.fingerprint)
             elif isinstance(event, PageRead):

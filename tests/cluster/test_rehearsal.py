@@ -40,6 +40,7 @@ def test_a_rehearsal_comes_up_is_timed_and_leaves_nothing(
     control_plane: Callable[..., ControlPlane], tmp_path: Path
 ) -> None:
     plane = control_plane(kwok=True)
+    plane.create("/api/v1/nodes", {"metadata": {"name": "node"}})
     plane.kubectl("create", "namespace", "shop")
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     for body in (

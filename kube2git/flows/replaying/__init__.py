@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC
 
 from kube2git.core.cleaning import RuleSet
-from kube2git.core.ports import Clock, Repo, Stopped, Target
+from kube2git.core.ports import Clock, Memory, Repo, Stopped, Target
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealing
 from kube2git.errors import RefusedError
@@ -56,12 +56,14 @@ def make_plan(
     clock: Clock,
     unseal: Unseal | None = None,
     sealing: Sealing | None = None,
+    memory: Memory | None = None,
     is_stopped: Stopped = never,
 ) -> Iterator[Progress | Draft]:
     """Compare a commit with a target; yield progress, and the draft with its plan last.
 
     ``sealing`` recognises sealed objects that are unchanged by their fingerprints, without a
-    private key.
+    private key. ``memory`` is that of the exports: objects that are as the commit's files were
+    made from them need not be decoded.
 
     Nothing is written: what the server is asked to do are dry runs, and none of them with
     DryRun.CLIENT. Raises RefusedError and UsageError for what cannot be planned, and the errors of
@@ -74,6 +76,7 @@ def make_plan(
         rules=rules,
         unseal=unseal,
         sealing=sealing,
+        memory=memory,
         started=f"{clock().astimezone(UTC):%Y%m%d%H%M%S}",
     )
     for event in drafter.draft():

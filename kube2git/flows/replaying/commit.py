@@ -97,7 +97,15 @@ class CommitReader:
 
     def sealer(self, sealing: Sealing | None) -> Sealer | None:
         """Return what recognises sealed objects that are unchanged, without any private key."""
-        if sealing is None or layout.SEALS not in self.tree:
+        return self._sealer(sealing) if layout.SEALS in self.tree else None
+
+    def export_sealer(self, sealing: Sealing | None) -> Sealer | None:
+        """Return what an export onto this commit would seal with; None when it would not."""
+        sealer = self._sealer(sealing)
+        return sealer if sealer and sealer.can_seal else None
+
+    def _sealer(self, sealing: Sealing | None) -> Sealer | None:
+        if sealing is None:
             return None
         try:
             seals = Seals.parse(self._meta(layout.SEALS))

@@ -12,7 +12,8 @@ from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.plan import Header, Plan, Problem
 from kube2git.core.planning import Computed, Context, compute
 from kube2git.core.policy import Prune
-from kube2git.core.ports import ClusterIdentity, Commit, Discovery, KindStatus, Repo, Target
+from kube2git.core.ports import ClusterIdentity, Commit, Discovery, KindStatus, Memory, Repo, Target
+from kube2git.core.reading import choose_kinds
 from kube2git.core.rehearsal import Confinement, scratch_name, with_namespaces, without_volume
 from kube2git.core.remap.engine import remap
 from kube2git.core.remap.findings import Moved, Remapped
@@ -20,6 +21,7 @@ from kube2git.core.remap.mapping import NamespaceMap
 from kube2git.core.remap.transforms import Change, transform
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealing
+from kube2git.core.seen import Seen, memory_fingerprint
 from kube2git.core.selection import ClusterScoped
 from kube2git.core.settling import Settled
 from kube2git.core.stances import OwnerRule, Stance
@@ -33,7 +35,7 @@ from kube2git.flows.replaying.commit import (
 )
 from kube2git.flows.replaying.inventory import Inventory, set_name
 from kube2git.flows.replaying.request import ASKED, Companion, ReplayRequest, Unseal
-from kube2git.flows.replaying.survey import Live, Survey, context_types, types_for
+from kube2git.flows.replaying.survey import LOOKED_AT, Live, Survey, context_types, types_for
 
 NAMESPACE = "Namespace"
 NAMED_ONE_BY_ONE = OwnerRule(
@@ -88,8 +90,10 @@ class Drafter:
         rules: RuleSet,
         unseal: Unseal | None,
         sealing: Sealing | None,
+        memory: Memory | None,
         started: str,
     ) -> None:
+        self.memory = memory
         self.target, self.repo, self.rules = target, repo, rules
         self.unseal, self.sealing = unseal, sealing
         self.started = started
@@ -265,7 +269,7 @@ class Drafter:
             kinds = {file.kind_group for file in (*self.files, *self.pool)}
             kinds |= {NAMESPACE} | {ref.kind_group for ref in self.inventory.entries}
             if self.request.is_rehearsal:
-                kinds |= _ALWAYS_READ
+                kinds |= LOOKED_AT
             if prune is Prune.ALL:
                 kinds |= {
                     kind
@@ -281,7 +285,7 @@ class Drafter:
             wanted = {file.ref for file in (*self.files, *self.pool)}
 
             def wants(ref: ObjectRef) -> bool:
-                return ref in wanted or ref.kind_group in _ALWAYS_READ
+                return ref in wanted or ref.kind_group in LOOKED_AT
 
         return Survey(
             types,
@@ -290,7 +294,28 @@ class Drafter:
             wants,
             self.reader.tree if self._is_as_filed else None,
             self.reader.sealer(self.sealing) if self._is_as_filed else None,
+            self._remembered if self._may_remember else None,
+            frozenset(ref for ref, entry in self.inventory.entries.items() if not entry.uid),
         )
+
+    @property
+    def _may_remember(self) -> bool:
+        """True when an object that equals its file needs nothing, whatever is in it."""
+        request = self.request
+        is_plain = request.policy.replicas is None and not request.policy.adopt_volumes
+        needs_bodies = self.pool or request.selection.labels or request.is_strict
+        return self._is_as_filed and is_plain and not needs_bodies and self.memory is not None
+
+    def _remembered(self, cleaning: str) -> Mapping[str, tuple[str, str]]:
+        """Return what the last export of this cluster has noted, if it read as this run does."""
+        if self.memory is None:
+            return {}
+        sealer = self.reader.export_sealer(self.sealing)
+        sealed = frozenset(self.sealing.rules) if self.sealing and sealer else frozenset()
+        kinds = choose_kinds(self.discovery, self.request.selection, self.rules, sealed)
+        sealing = sealer.fingerprint() if sealer else ""
+        fingerprint = memory_fingerprint(self.identity, kinds.fingerprint(), cleaning, sealing)
+        return Seen.decode(self.memory.load(), fingerprint)
 
     def _namespaces(self) -> tuple[str, ...] | None:
         """Return the target's namespaces to read, when they are few and known; else None."""
@@ -308,7 +333,10 @@ class Drafter:
     def _contents(self) -> Contents:
         """Return the selected objects; those that the target has as filed are not read again."""
         same = self.live.same
-        contents = self.reader.read(file for file in self.files if file.path not in same)
+        settled = self.live.settled
+        contents = self.reader.read(
+            file for file in self.files if file.path not in same and file.path not in settled
+        )
         for file in self.files:
             if file.path in same:
                 contents.add(file.path, same[file.path])
@@ -426,6 +454,11 @@ class Drafter:
             unreadable=contents.unreadable,
             problems=problems,
             warnings=warnings,
+            settled={
+                ref: (meta.uid, meta.resource_version)
+                for ref, meta in self.live.settled.values()
+                if self.chooser.wants(ref)
+            },
         )
 
     def _selects(self, ref: ObjectRef) -> bool:
@@ -449,8 +482,6 @@ class Drafter:
 
 
 _VOLUME = "PersistentVolume"
-_ALWAYS_READ = frozenset({NAMESPACE, _VOLUME, "Service", "StorageClass.storage.k8s.io"})
-"""Kinds that others collide with, or that tell what exists."""
 
 
 def ref_of_kind(kind_group: str) -> ObjectRef:

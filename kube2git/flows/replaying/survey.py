@@ -24,9 +24,11 @@ from kube2git.core.ports import (
 from kube2git.core.reading import CleanerReady, Kinds, in_cleaning_order
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealer
-from kube2git.core.wire import Json
+from kube2git.core.wire import ItemMeta, Json
 from kube2git.core.workloads import dig
 
+LOOKED_AT = frozenset({"Namespace", "PersistentVolume", "Service", "StorageClass.storage.k8s.io"})
+"""Kinds that others collide with, or that tell what exists: always decoded."""
 REPLAY_LABEL = "kube2git.io/replay"
 
 
@@ -38,6 +40,8 @@ class Live:
     objects: dict[ObjectRef, LiveObject] = field(default_factory=dict)
     same: dict[str, Manifest] = field(default_factory=dict)
     """Path -> object, of those that are byte for byte what the commit's file says."""
+    settled: dict[str, tuple[ObjectRef, ItemMeta]] = field(default_factory=dict)
+    """Path -> object, not decoded: the commit's file was made from its very state."""
     labels: dict[ObjectRef, str] = field(default_factory=dict)
     """The replay that wrote an object last, by its label."""
     results: dict[str, KindRead] = field(default_factory=dict)
@@ -69,6 +73,10 @@ class Survey:
     """Path -> blob id, when files can be compared as they stand (nothing is renamed)."""
     sealer: Sealer | None = None
     """What recognises a sealed file's object by its fingerprint."""
+    remembered: Callable[[str], Mapping[str, tuple[str, str]]] | None = None
+    """Given the fingerprint of cleaning: what the last export made of each uid (``core.seen``)."""
+    decoded: Collection[ObjectRef] = ()
+    """Objects that must be looked at, remembered or not."""
 
     def kinds(self) -> Kinds:
         later = tuple(type for kind, type in self.types.items() if kind not in ContextBuilder.KINDS)
@@ -82,13 +90,15 @@ class Survey:
         kinds = self.kinds()
         request = SweepRequest(kinds.phases, self.namespaces, "", ContextBuilder.KINDS)
         live = Live()
+        known: Mapping[str, tuple[str, str]] = {}
         for event in in_cleaning_order(cluster.sweep(request), kinds, rules):
             if isinstance(event, SweepStarted):
                 live = Live(event.revision)
             elif isinstance(event, CleanerReady):
                 live.cleaner = event.cleaner
+                known = self.remembered(event.fingerprint) if self.remembered else {}
             elif isinstance(event, PageRead):
-                self._take(event, live, blob_id)
+                self._take(event, live, blob_id, known)
             elif isinstance(event, KindRead):
                 live.results[event.type.kind_group] = event
                 yield Progress(
@@ -96,13 +106,21 @@ class Survey:
                 )
         yield live
 
-    def _take(self, page: PageRead, live: Live, blob_id: Callable[[bytes], str]) -> None:
+    def _take(
+        self,
+        page: PageRead,
+        live: Live,
+        blob_id: Callable[[bytes], str],
+        known: Mapping[str, tuple[str, str]],
+    ) -> None:
         type, cleaner = page.type, live.cleaner
         if cleaner is None:
             return
         for item in page.items:
             ref = type.ref(item.meta.namespace, item.meta.name)
             if self.wants is not None and not self.wants(ref):
+                continue
+            if known and self._is_remembered(ref, item.meta, known, live):
                 continue
             raw = item.decode(type.api_version, type.kind)
             body = cleaner.clean(raw).body
@@ -112,9 +130,9 @@ class Survey:
             is_same = False
             if self.tree is not None:
                 path = layout.path_of(ref)
-                known = self.tree.get(path)
-                is_same = known is not None and (
-                    known == blob_id(yamlio.encode(body)) or self._is_as_sealed(path, body)
+                blob = self.tree.get(path)
+                is_same = blob is not None and (
+                    blob == blob_id(yamlio.encode(body)) or self._is_as_sealed(path, body)
                 )
                 if is_same:
                     live.same[path] = manifest
@@ -122,6 +140,28 @@ class Survey:
             label = dig(raw, "metadata", "labels", REPLAY_LABEL)
             if label:
                 live.labels[ref] = label
+
+    def _is_remembered(
+        self,
+        ref: ObjectRef,
+        meta: ItemMeta,
+        known: Mapping[str, tuple[str, str]],
+        live: Live,
+    ) -> bool:
+        """Tell whether the commit's file was made from this very state of the object."""
+        version, blob = known.get(meta.uid, ("", ""))
+        kind = ref.kind_group
+        if version != meta.resource_version or kind in LOOKED_AT or kind in ContextBuilder.KINDS:
+            return False
+        if ref in self.decoded:
+            return False
+        if blob.startswith("-"):
+            return True
+        path = layout.path_of(ref)
+        if not self.tree or self.tree.get(path) != blob:
+            return False
+        live.settled[path] = ref, meta
+        return True
 
     def _is_as_sealed(self, path: str, body: Json) -> bool:
         rule = self.sealer.rule_for(body) if self.sealer else None
