@@ -75,7 +75,10 @@ def classify(code: int, status: Mapping[str, Any] | None, kind_group: str) -> Re
         category = Category.INVALID
     elif denial and category is Category.INVALID:
         category = Category.DENIED
-    detail = _field_of(broken["why"]) if broken is not None else denial
+    unheard = _UNHEARD.search(message) if code >= 500 else None
+    detail = unheard[0] if unheard is not None else denial
+    if broken is not None:
+        detail = _field_of(broken["why"])
     fields = tuple(dict.fromkeys(cause.field for cause in causes if cause.field))
     if category is Category.INVALID and code == 422:
         never = immutable_fields(kind_group, fields)
@@ -159,6 +162,8 @@ _BROKEN_BODY = re.compile(
 Source: apimachinery, managedfields/internal/structuredmerge.go. A field that a newer server knows
 and this one does not comes here.
 """
+_UNHEARD = re.compile(r'failed calling webhook "[^"]*"')
+"""The part of a server error that names the webhook which gave no answer."""
 _MISFIT = re.compile(
     r"\.?(?P<field>[^:\s]+): (?P<why>field not declared in schema|duplicate entries for key"
     r"|expected [a-z]+(?: \([a-z ]+\))?, got [a-z]+)"

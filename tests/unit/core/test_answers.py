@@ -109,6 +109,13 @@ def test_an_immutable_field_is_named_and_other_causes_are_kept_apart() -> None:
     )
 
 
+def test_a_webhook_that_does_not_answer_is_named_and_its_words_are_not_shown() -> None:
+    text = 'failed calling webhook "w.example.com": Post "https://u:hush@a/": refused'
+    found = classify(500, status(500, "InternalError", message=text), "Secret")
+    assert found.category is Category.UNAVAILABLE
+    assert found.message.endswith('(500 InternalError: failed calling webhook "w.example.com").')
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
