@@ -51,6 +51,7 @@ sanity: install  ## CSI's own suite on the driver that the tests use; builds it 
 bench: install
 	$(PY) -m tests.controlplane build
 	$(PY) -m bench
+	$(PY) -m bench.replay
 
 clean:
 	rm -rf $(VENV) build dist demo-run

@@ -23,7 +23,7 @@ import yaml
 CONNECTIONS = 4
 
 
-def connect(kubeconfig: str) -> tuple[urllib3.PoolManager, str]:
+def connect(kubeconfig: str, *, connections: int = CONNECTIONS) -> tuple[urllib3.PoolManager, str]:
     """Return a connection pool with the credentials of a test's kubeconfig, and the server."""
     config = yaml.safe_load(Path(kubeconfig).read_text())
     cluster = config["clusters"][0]["cluster"]
@@ -33,7 +33,7 @@ def connect(kubeconfig: str) -> tuple[urllib3.PoolManager, str]:
         "Accept-Encoding": "gzip",
     }
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    pool = urllib3.PoolManager(maxsize=CONNECTIONS, ca_cert_data=authority, headers=headers)
+    pool = urllib3.PoolManager(maxsize=connections, ca_cert_data=authority, headers=headers)
     return pool, cluster["server"]
 
 
