@@ -99,6 +99,9 @@ class Adapter:
         self._types = types
         self._volumes_elsewhere = volumes_elsewhere
         self._made_versions: dict[str, list[str]] = {}
+        """kind_group -> versions that definitions of the same commit serve."""
+        self._served_groups: dict[str, list[str]] = {}
+        """API group -> versions that API servers of the same commit serve."""
         self._least_replicas: dict[ObjectRef, int] = {}
         self._volumes: set[str] = {ref.name for ref in live if ref.kind_group == "PersistentVolume"}
         for manifest in desired:
@@ -124,6 +127,10 @@ class Adapter:
                 for version in items_of(body, "spec", "versions")
                 if version.get("served") is True
             ]
+        elif kind == "APIService.apiregistration.k8s.io":
+            if dig(body, "spec", "service"):
+                versions = self._served_groups.setdefault(str(dig(body, "spec", "group")), [])
+                versions.append(str(dig(body, "spec", "version")))
         elif kind == "HorizontalPodAutoscaler.autoscaling":
             target = dig(body, "spec", "scaleTargetRef") or {}
             least = dig(body, "spec", "minReplicas")
@@ -167,6 +174,9 @@ class Adapter:
         type = self._types.get(kind)
         served = [*(type.versions or (type.version,))] if type is not None else []
         served += self._made_versions.get(kind, [])
+        if type is None:
+            # Which kinds an API server brings is not known before it runs.
+            served += self._served_groups.get(draft.ref.group, [])
         if not served:
             draft.stop(
                 Action.BLOCKED,

@@ -25,7 +25,10 @@ from kube2git.flows.replaying.request import Outcome, ReplayReport, Verdict
 from kube2git.flows.replaying.target import TargetView
 from kube2git.flows.replaying.writing import Writer
 
-_CRD = "CustomResourceDefinition.apiextensions.k8s.io"
+_BRING_KINDS = (
+    "CustomResourceDefinition.apiextensions.k8s.io",
+    "APIService.apiregistration.k8s.io",
+)
 _CLAIM = "PersistentVolumeClaim"
 _CLASS = "StorageClass.storage.k8s.io"
 
@@ -192,12 +195,12 @@ class Execution:
             if ref in needed and (ref not in self.outcomes or self.outcomes[ref].is_done)
         }
         self.not_ready |= self._waiter.wait(awaited, self.answers, self._deadline)
-        if any(ref.kind_group == _CRD for ref in awaited):
+        if any(ref.kind_group in _BRING_KINDS for ref in awaited):
             self._learn_kinds(refs)
         self._lap("waiting", lap)
 
     def _learn_kinds(self, refs: Iterable[ObjectRef]) -> None:
-        """Ask for the kinds again until those of new definitions are served."""
+        """Ask for the kinds again until those of new definitions and API servers are served."""
         wanted = {ref.kind_group for ref in refs}
         until = min(self._deadline, time.monotonic() + 15.0)
         while True:

@@ -96,6 +96,15 @@ def test_a_kind_that_the_same_commit_defines_is_served() -> None:
     assert old.body["apiVersion"] == "x.io/v1"
 
 
+def test_a_kind_of_an_api_server_of_the_same_commit_is_served() -> None:
+    spec: Json = {"group": "x.io", "version": "v1", "service": {"name": "api", "namespace": "b"}}
+    api = obj("apiregistration.k8s.io/v1", "APIService", "v1.x.io", spec=spec)
+    types = served("ConfigMap", "v1")
+    assert adapt(obj("x.io/v1", "Foo", "a", "b"), api, types=types).action is None
+    other = adapt(obj("y.io/v1", "Foo", "a", "b"), api, types=types)
+    assert other.action is Action.BLOCKED
+
+
 def test_a_kind_of_another_scope_is_blocked() -> None:
     found = adapt(
         obj("x.io/v1", "Foo", "a", "b"), types=served("Foo", "v1", group="x.io", namespaced=False)
