@@ -36,7 +36,7 @@ class Replayer:
     ) -> Answer:
         flags = ["--kubeconfig", str(self.target.kubeconfig), "--timeout", "20s"]
         return self.tool.run(
-            "replay", revision, *args, *flags, *(["--yes"] if yes else []), codes=codes
+            "replay", revision, *flags, *args, *(["--yes"] if yes else []), codes=codes
         )
 
     def report(self, *args: str, **options: Any) -> Json:
