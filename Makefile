@@ -21,6 +21,8 @@ COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 lock:  ## exact versions with hashes, without index addresses
 	$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.txt
 	$(COMPILE) --group go --output-file requirements/go.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/runtime.txt
+	echo 'hatchling>=1.27' | $(COMPILE) - --constraint requirements/dev.txt --output-file requirements/build.txt
 
 test: install  ## all tests, on real control planes
 	$(PY) -m tests.controlplane build
