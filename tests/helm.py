@@ -77,3 +77,23 @@ def lint(values: Mapping[str, Any]) -> list[str]:
 def connect(kubeconfig: Path, namespace: str) -> Any:
     """Return a connection whose install, upgrade, rollback and uninstall are Helm's."""
     return helm_python.Config(kubeconfig_path=kubeconfig, namespace=namespace)
+
+
+def set_values(expression: str) -> dict[str, Any]:
+    """Read what follows ``--set``."""
+    return helm_python.parse_set_string(expression)
+
+
+def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with more of them, which win, as several ``-f`` and ``--set`` come together."""
+    both = {**values, **more}
+    for name in values.keys() & more.keys():
+        if isinstance(values[name], Mapping) and isinstance(more[name], Mapping):
+            both[name] = merged(values[name], more[name])
+    return both
+
+
+def hooks(server: Any, release: str) -> list[Manifest]:
+    """Return the objects of an installed release's hooks, such as those of ``helm test``."""
+    found = server.get_all(release)
+    return [yaml.safe_load(item["manifest"]) for item in found["hooks"]]

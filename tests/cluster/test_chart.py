@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests import helm
-from tests.cluster import world
+from tests.cluster import guides, world
 from tests.cluster.conftest import StartControlPlane
 from tests.cluster.containers import Container, export
 from tests.controlplane import ControlPlane
@@ -291,7 +291,7 @@ def test_the_check_of_helm_test_finds_nothing_missing(release: Release, ssh: str
 
 
 def test_exporter_and_sidecar_have_their_own_rights_and_no_others(release: Release) -> None:
-    release.install(RELEASES["snapshots"])
+    release.install({**RELEASES["snapshots"], "snapshots": {"enabled": True}})
     exporter, sidecar = "state-kube2git", "state-kube2git-snapshots"
     storage = "volumesnapshotcontents.snapshot.storage.k8s.io"
     assert release.may(exporter, "list", "configmaps")
@@ -307,9 +307,15 @@ def test_exporter_and_sidecar_have_their_own_rights_and_no_others(release: Relea
     ):
         assert not release.may(exporter, verb, resource), (verb, resource)
     assert release.may(sidecar, "create", storage)
-    assert release.may(sidecar, "create", "pods/exec")
-    for verb, resource in (("list", "secrets"), ("list", "configmaps"), ("create", "pods")):
+    for verb, resource in (
+        ("create", "pods/exec"),
+        ("list", "secrets"),
+        ("list", "configmaps"),
+        ("create", "pods"),
+    ):
         assert not release.may(sidecar, verb, resource), (verb, resource)
+    release.upgrade(RELEASES["snapshots"])
+    assert release.may(exporter, "create", "pods/exec")
     # The exporter's files speak for the exporter, the Pod's own account for the sidecar.
     job = release.container()
     world.wait_until(
@@ -408,3 +414,46 @@ def test_the_table_of_built_in_kinds_is_that_of_the_server(plane: ControlPlane) 
                 found.setdefault(name, {})[item["name"]] = sorted(others)
     table = yaml.safe_load((helm.CHART / "files" / "kinds.yaml").read_text())
     assert table == found
+
+
+def test_the_guides_of_installing_and_operating_work_as_they_are_written(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    folder, keys, home = (tmp_path / name for name in ("served", "keys", "home"))
+    keys.mkdir()
+    home.mkdir()
+    create_remote(folder)
+    create_remote(folder, "team.git")
+    shop = ("-n", RELEASES["namespaced"]["config"]["export"]["namespaces"][0])
+    plane.kubectl(*shop, "create", "configmap", "web", "--from-literal=log-level=info")
+    plane.kubectl(*shop, "create", "secret", "generic", "db", "--from-literal=password=s3cret-w0rd")
+    with GitSshServer(folder, keys) as server:
+        port = server.url().partition("127.0.0.1:")[2].partition("/")[0]
+        reader = guides.Reader(
+            plane,
+            home,
+            {
+                "ssh://git@git.example.com/state.git": server.url("state.git"),
+                "ssh://git@git.example.com/team.git": server.url("team.git"),
+                "ssh-keyscan git.example.com": f"ssh-keyscan -p {port} 127.0.0.1",
+            },
+        )
+        said = {}
+        for line in [*guides.commands("docs/install.md"), *guides.commands("docs/operations.md")]:
+            said[line] = reader.type(line)
+            if line.startswith("ssh-keygen"):
+                # The key that the server knows takes the place of the new one.
+                (home / "deploy_key").unlink()
+                (home / "deploy_key").write_text(server.key_path.read_text())
+                (home / "deploy_key").chmod(0o600)
+
+    def heard(beginning: str) -> str:
+        [text] = [text for line, text in said.items() if line.startswith(beginning)]
+        return text
+
+    assert "would take a push" in heard("helm test")
+    assert "Committed" in heard("kubectl -n kube2git logs -f job/first-export")
+    assert "It works" in heard("kube2git check")
+    assert "secret/db" in heard("kubectl -n shop-drill get")
+    assert "kind: CronJob" in heard("kube2git show")
+    assert len((home / "fingerprint.key").read_text()) == 44

@@ -98,6 +98,10 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 {{- end }}
 {{- if .snapshots }}
+- name: KUBE2GIT_SNAPSHOTS_ENABLED
+  value: "true"
+- name: KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE
+  value: {{ .root.Release.Namespace }}
 - name: KUBE2GIT_SNAPSHOTS_SOCKET
   value: /run/kube2git/snapshots.sock
 {{- end }}

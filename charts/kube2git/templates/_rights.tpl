@@ -83,7 +83,7 @@ nothing away again. Answers {"rules": [...]}.
     (dict "apiGroups" (list "apiextensions.k8s.io") "resources" (list "customresourcedefinitions") "verbs" (list "list"))) -}}
 {{- if .Values.snapshots.enabled -}}
 {{- $rules = concat $rules (list
-    (dict "apiGroups" (list "") "resources" (list "persistentvolumeclaims" "persistentvolumes") "verbs" (list "list"))
+    (dict "apiGroups" (list "") "resources" (list "persistentvolumeclaims" "persistentvolumes" "pods") "verbs" (list "list"))
     (dict "apiGroups" (list "storage.k8s.io") "resources" (list "storageclasses") "verbs" (list "list"))) -}}
 {{- end -}}
 {{- end -}}
@@ -93,7 +93,7 @@ nothing away again. Answers {"rules": [...]}.
 {{/* What the sidecar may do: snapshots, and a look at the volumes they are of. */}}
 {{- define "kube2git.snapshotRules" -}}
 - apiGroups: [""]
-  resources: [persistentvolumeclaims, persistentvolumes, pods]
+  resources: [persistentvolumeclaims, persistentvolumes]
   verbs: [get, list]
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
@@ -115,11 +115,6 @@ nothing away again. Answers {"rules": [...]}.
 - apiGroups: [groupsnapshot.storage.k8s.io]
   resources: [volumegroupsnapshots, volumegroupsnapshotcontents]
   verbs: [get, list, watch, create, patch, update, delete]
-{{- end }}
-{{- if .Values.snapshots.hooks }}
-- apiGroups: [""]
-  resources: [pods/exec]
-  verbs: [get, create]
 {{- end }}
 {{- end -}}
 
