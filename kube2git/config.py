@@ -173,6 +173,9 @@ class Replay:
         (), "Field managers (globs) whose fields are left as they are."
     )
     storage_classes: tuple[str, ...] = _setting((), "Storage classes by other names: gp2=premium.")
+    zones: tuple[str, ...] = _setting(
+        (), "Zones in which volumes are restored, by the recorded one: eu-west-1a=eu-central-1b."
+    )
     images: tuple[str, ...] = _setting(
         (), "Images by other names: registry.example.com/a=mirror.example.com/a."
     )

@@ -275,6 +275,13 @@ def transforms(settings: Settings) -> tuple[Transform, ...]:
     return tuple(found)
 
 
+def zones(settings: Settings) -> Mapping[str, str]:
+    """Return which zone a restored volume is made in, by the recorded one; raise UsageError."""
+    from kube2git.core.remap.substitutions import parse_pairs
+
+    return parse_pairs(settings.replay.zones, "zone map", "eu-west-1a=eu-central-1b")
+
+
 def references(settings: Settings) -> Catalogue:
     """Return the catalogue of references with the rows of the settings; raise UsageError."""
     from kube2git.core.remap.catalogue import CATALOGUE
@@ -290,6 +297,7 @@ def inputs(settings: Settings) -> str:
     chosen = settings.replay
     given = [
         chosen.storage_classes,
+        chosen.zones,
         chosen.images,
         list(map(dict, chosen.patches)),
         list(map(dict, chosen.references)),

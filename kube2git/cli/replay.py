@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
@@ -71,6 +72,21 @@ if TYPE_CHECKING:
 )
 @click.option("--into-scratch", is_flag=True, help="Rehearse: into new namespaces, which go again.")
 @click.option("--keep", is_flag=True, help="Leave what a rehearsal has made.")
+@click.option(
+    "--volumes",
+    type=click.Choice(["restore", "empty", "skip"]),
+    help="Claims that are not there: with the data of the commit's snapshots, empty, or not.",
+)
+@click.option(
+    "--map-storage-class",
+    "storage_classes",
+    multiple=True,
+    metavar="FROM=TO",
+    help="Use another storage class.",
+)
+@click.option(
+    "--map-zone", "zones", multiple=True, metavar="FROM=TO", help="Restore in another zone."
+)
 @click.option("--replicas", type=click.IntRange(min=0), metavar="N", help="Scale workloads to N.")
 @click.option(
     "--dry-run",
@@ -111,7 +127,7 @@ def command(
     from kube2git.flows import replaying
     from kube2git.render import plans
 
-    settings = options.settings_from(given)
+    settings = _with_maps(options.settings_from(given), given)
     plans_only = dry_run != "none" or plan_out is not None
     mode = replaying.DryRun("server" if plans_only and dry_run == "none" else dry_run)
     if given["into_scratch"] or given["keep"]:
@@ -145,6 +161,14 @@ def command(
     return 0 if report.is_complete else INCOMPLETE
 
 
+def _with_maps(settings: Settings, given: dict[str, Any]) -> Settings:
+    """Put the maps of the command line before those of the configuration."""
+    chosen = settings.replay
+    classes = (*given["storage_classes"], *chosen.storage_classes)
+    zones = (*given["zones"], *chosen.zones)
+    return replace(settings, replay=replace(chosen, storage_classes=classes, zones=zones))
+
+
 def _request(
     settings: Settings,
     revision: str,
@@ -153,7 +177,7 @@ def _request(
     given: dict[str, Any],
 ) -> ReplayRequest:
     from kube2git import wiring
-    from kube2git.core.policy import Allowance, Jobs, Prune, Webhooks
+    from kube2git.core.policy import Allowance, Jobs, Prune, Volumes, Webhooks
     from kube2git.flows import replaying
 
     return replaying.ReplayRequest(
@@ -171,6 +195,7 @@ def _request(
             without_secrets=given["without_secrets"],
             jobs=Jobs(given["jobs"]),
             webhooks=Webhooks(given["webhooks"]),
+            volumes=Volumes(given["volumes"]) if given["volumes"] else None,
             replicas=given["replicas"],
             take_over=given["take_over"],
             yield_to=given["yield_to"],
@@ -186,6 +211,7 @@ def _request(
         # A rehearsal leaves nothing that would have to be remembered.
         inventory_namespace="" if given["into_scratch"] else settings.replay.inventory_namespace,
         is_rehearsal=given["into_scratch"],
+        zones=wiring.zones(settings),
         prefix=settings.git.prefix,
     )
 
@@ -220,6 +246,7 @@ def _plan(
             unseal=wiring.unsealer(settings),
             sealing=wiring.sealing(settings),
             memory=wiring.memory(settings, repository),
+            find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):

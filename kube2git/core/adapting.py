@@ -15,9 +15,9 @@ from kube2git.core.live import LiveObject, cluster_ips, node_ports
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, group_of
 from kube2git.core.ownership import Fields, Owner, owners_of
 from kube2git.core.plan import Action
-from kube2git.core.policy import Jobs, Policy, Webhooks
+from kube2git.core.policy import Jobs, Policy, Volumes, Webhooks
 from kube2git.core.stances import OWN_MANAGER
-from kube2git.core.volumes import adoptable, volume_handle
+from kube2git.core.volumes import adoptable, requested, volume_handle, with_size
 from kube2git.core.wire import Json
 from kube2git.core.workloads import SCALED, WORKLOADS, dig, items_of
 
@@ -273,6 +273,20 @@ class Adapter:
             )
 
     def _claim(self, draft: _Draft, live: LiveObject | None) -> None:
+        if live is None and self._policy.volumes is Volumes.SKIP:
+            draft.stop(Action.SKIP, "Claims are not created (--volumes=skip).")
+        if live is not None and requested(live.manifest.body) > requested(draft.body):
+            # It has been expanded, or restored from a larger snapshot; the server shrinks none.
+            draft.body = with_size(draft.body, requested(live.manifest.body))
+            draft.warnings.append("It is larger than in the commit, and a claim cannot shrink.")
+        if live is not None:
+            # Where its volume and its data came from is settled once and for all.
+            origin = {
+                field: dig(live.manifest.body, "spec", field)
+                for field in ("volumeName", "dataSource", "dataSourceRef")
+                if dig(draft.body, "spec", field) is None
+            }
+            draft.set_spec(**{field: value for field, value in origin.items() if value})
         name = dig(draft.body, "spec", "volumeName")
         if live is None and name and name not in self._volumes:
             draft.drop_spec("volumeName")

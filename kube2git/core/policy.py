@@ -36,6 +36,16 @@ class Webhooks(enum.StrEnum):
     SKIP = "skip"
 
 
+class Volumes(enum.StrEnum):
+    """What becomes of claims that do not exist in the target."""
+
+    RESTORE = "restore"
+    """They come back with the data of the commit's snapshots."""
+    EMPTY = "empty"
+    SKIP = "skip"
+    """They are left out."""
+
+
 class Allowance(enum.StrEnum):
     """What a guard stops unless it is allowed by name: ``--allow-prune=many``."""
 
@@ -72,6 +82,8 @@ class Policy:
     """Go on without Secrets that could not be unsealed."""
     jobs: Jobs = Jobs.SUSPEND
     webhooks: Webhooks = Webhooks.LAST
+    volumes: Volumes | None = None
+    """None: nobody said, which a guard refuses where the commit has snapshots."""
     replicas: int | None = None
     """Scale every workload to this; None: as the commit says."""
     protected: frozenset[str] = PROTECTED_NAMESPACES

@@ -1,4 +1,5 @@
-"""PersistentVolumes that may be written into another cluster, and which real volume each is.
+"""PersistentVolumes that may be written into another cluster, and which real volume each is; the
+size that a claim asks for.
 
 A volume that two clusters call theirs is one careless deletion away from being lost: what is not
 plainly static is never adopted.
@@ -6,6 +7,7 @@ plainly static is never adopted.
 
 from __future__ import annotations
 
+from kube2git.core.snapshots.records import size_from, size_text
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
 
@@ -57,3 +59,24 @@ def adoptable(body: Json) -> str:
             "Only static PersistentVolumes can be adopted; restore a snapshot instead."
         )
     return ""
+
+
+def requested(claim: Json) -> int:
+    """Return how many bytes a claim asks for; 0 when it does not say."""
+    try:
+        return size_from(dig(claim, "spec", "resources", "requests", "storage"))
+    except ValueError:
+        return 0
+
+
+def with_size(claim: Json, size: int) -> Json:
+    """Return a claim that asks for so many bytes at least; as it is when it asks for enough.
+
+    A claim that asks for less than the snapshot's restore size stays Pending for ever.
+    """
+    if requested(claim) >= size:
+        return claim
+    spec = claim.get("spec") or {}
+    resources = spec.get("resources") or {}
+    requests = {**(resources.get("requests") or {}), "storage": size_text(size)}
+    return {**claim, "spec": {**spec, "resources": {**resources, "requests": requests}}}

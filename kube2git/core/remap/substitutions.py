@@ -45,7 +45,7 @@ class StorageClassMap:
     @classmethod
     def parse(cls, rules: Iterable[str]) -> StorageClassMap:
         """Read rules such as ``gp2=premium-rwo``; raise UsageError naming every problem."""
-        return cls(_parse(rules, "storage class map", "gp2=premium-rwo"))
+        return cls(parse_pairs(rules, "storage class map", "gp2=premium-rwo"))
 
     def __str__(self) -> str:
         return "the storage class map"
@@ -94,7 +94,7 @@ class ImageMap:
 
         Raises UsageError naming every problem.
         """
-        return cls(_parse(rules, "image map", "docker.io=mirror.example.com/hub"))
+        return cls(parse_pairs(rules, "image map", "docker.io=mirror.example.com/hub"))
 
     def __str__(self) -> str:
         return "the image map"
@@ -162,7 +162,8 @@ def _graph(
     return paths.Graph([*certain, (custom, False)] if is_custom else certain)
 
 
-def _parse(rules: Iterable[str], what: str, example: str) -> dict[str, str]:
+def parse_pairs(rules: Iterable[str], what: str, example: str) -> dict[str, str]:
+    """Read rules of the form FROM=TO; raise UsageError naming every problem."""
     renamed: dict[str, str] = {}
     problems: list[str] = []
     for rule in rules:

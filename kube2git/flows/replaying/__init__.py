@@ -18,6 +18,7 @@ from kube2git.flows.replaying.rehearsing import Rehearsal, RehearsalReport
 from kube2git.flows.replaying.request import (
     ASKED,
     DryRun,
+    FindSnapshotters,
     Outcome,
     ReplayReport,
     ReplayRequest,
@@ -57,6 +58,7 @@ def make_plan(
     unseal: Unseal | None = None,
     sealing: Sealing | None = None,
     memory: Memory | None = None,
+    find_snapshotters: FindSnapshotters = dict,
     is_stopped: Stopped = never,
 ) -> Iterator[Progress | Draft]:
     """Compare a commit with a target; yield progress, and the draft with its plan last.
@@ -77,6 +79,7 @@ def make_plan(
         unseal=unseal,
         sealing=sealing,
         memory=memory,
+        find_snapshotters=find_snapshotters,
         started=f"{clock().astimezone(UTC):%Y%m%d%H%M%S}",
     )
     for event in drafter.draft():

@@ -11,8 +11,17 @@ from kube2git.core.guards import Scope
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.plan import Header, Plan, Problem
 from kube2git.core.planning import Computed, Context, compute
-from kube2git.core.policy import Prune
-from kube2git.core.ports import ClusterIdentity, Commit, Discovery, KindStatus, Memory, Repo, Target
+from kube2git.core.policy import Prune, Volumes
+from kube2git.core.ports import (
+    ClusterIdentity,
+    Commit,
+    Discovery,
+    KindStatus,
+    Memory,
+    Repo,
+    Snapshotter,
+    Target,
+)
 from kube2git.core.reading import choose_kinds
 from kube2git.core.rehearsal import Confinement, scratch_name, with_namespaces, without_volume
 from kube2git.core.remap.engine import remap
@@ -24,7 +33,10 @@ from kube2git.core.sealing import Sealing
 from kube2git.core.seen import Seen, memory_fingerprint
 from kube2git.core.selection import ClusterScoped
 from kube2git.core.settling import Settled
+from kube2git.core.snapshots import ClaimRef
+from kube2git.core.snapshots.restoring import Restores, undecided
 from kube2git.core.stances import OwnerRule, Stance
+from kube2git.core.volumes import with_size
 from kube2git.core.wire import Json
 from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError
 from kube2git.flows.replaying.commit import (
@@ -34,7 +46,14 @@ from kube2git.flows.replaying.commit import (
     companions,
 )
 from kube2git.flows.replaying.inventory import Inventory, set_name
-from kube2git.flows.replaying.request import ASKED, Companion, ReplayRequest, Unseal
+from kube2git.flows.replaying.request import (
+    ASKED,
+    Companion,
+    FindSnapshotters,
+    ReplayRequest,
+    Unseal,
+)
+from kube2git.flows.replaying.restoring import chosen, findings, is_missing, records_of
 from kube2git.flows.replaying.survey import LOOKED_AT, Live, Survey, context_types, types_for
 
 NAMESPACE = "Namespace"
@@ -67,6 +86,9 @@ class Draft:
     discovery: Discovery
     sealed: Mapping[ObjectRef, Json]
     """Objects of the target -> their sealed files."""
+    restores: Restores = field(default_factory=Restores)
+    snapshotters: Mapping[str, Snapshotter] = field(default_factory=dict)
+    """By method, those that the restores need."""
     settled: dict[ObjectRef, Settled] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     scratch: Mapping[str, str] = field(default_factory=dict)
@@ -91,11 +113,13 @@ class Drafter:
         unseal: Unseal | None,
         sealing: Sealing | None,
         memory: Memory | None,
+        find_snapshotters: FindSnapshotters,
         started: str,
     ) -> None:
         self.memory = memory
         self.target, self.repo, self.rules = target, repo, rules
         self.unseal, self.sealing = unseal, sealing
+        self.find_snapshotters = find_snapshotters
         self.started = started
         self.seconds: dict[str, float] = {}
         named = {name.namespace for name in request.names if name.namespace}
@@ -147,6 +171,7 @@ class Drafter:
         contents = self._contents()
         chosen, along = self._with_companions(contents)
         remapped, changes = self._transformed(chosen)
+        remapped = self._with_data(remapped)
         self.inventory.adopt(self.live)
         computed = compute(
             [moved.manifest for moved in remapped.objects],
@@ -162,7 +187,9 @@ class Drafter:
             commit=self.reader.commit,
             identity=self.identity,
             name=f"{self.reader.commit.id[:7]}-{self.started}",
-            plan=computed.plan,
+            plan=undecided(
+                self.restores.annotate(computed.plan), self.recorded, self.request.policy.volumes
+            ),
             computed=computed,
             live=self.live,
             types=survey.types,
@@ -181,6 +208,8 @@ class Drafter:
                 for entry in contents.unreadable
                 if entry.ref in contents.sealed
             },
+            restores=self.restores,
+            snapshotters=self.snapshotters,
             seconds=self.seconds,
             scratch=self.origins if self.request.is_rehearsal else {},
         )
@@ -412,6 +441,42 @@ class Drafter:
                 hint="Mend the section replay of the configuration.",
             )
         return replace(remapped, objects=transformed.objects), transformed.changes
+
+    def _with_data(self, remapped: Remapped) -> Remapped:
+        """Choose what the data of new claims comes from; claims ask for the size that it needs."""
+        missing = {
+            moved.manifest.ref: moved
+            for moved in remapped.objects
+            if is_missing(moved.manifest.ref, self.live)
+        }
+        records = records_of(self.repo, self.reader.tree, (one.source for one in missing.values()))
+        # What a rehearsal makes goes again, so that an empty volume harms nobody there.
+        self.recorded = frozenset(
+            ref
+            for ref, moved in missing.items()
+            if ClaimRef(moved.source.namespace, moved.source.name) in records
+            and not self.request.is_rehearsal
+        )
+        self.restores = Restores()
+        self.snapshotters: Mapping[str, Snapshotter] = {}
+        if self.request.policy.volumes is not Volumes.RESTORE:
+            return remapped
+        claims = [(moved.source, moved.manifest) for moved in missing.values()]
+        restores = chosen(claims, records, self.live, self.request.zones)
+        if restores.requests:
+            self.snapshotters = self.find_snapshotters()
+            restores = restores.verified(findings(restores.requests.values(), self.snapshotters))
+        self.restores = restores
+        sizes = {ref: request.size for ref, request in restores.requests.items()}
+        objects = tuple(
+            moved._replace(
+                manifest=Manifest.of(with_size(moved.manifest.body, sizes[moved.manifest.ref]))
+            )
+            if moved.manifest.ref in sizes
+            else moved
+            for moved in remapped.objects
+        )
+        return replace(remapped, objects=objects)
 
     # ── planning ─────────────────────────────────────────────────────────────────────────────
 

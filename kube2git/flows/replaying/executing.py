@@ -22,6 +22,7 @@ from kube2git.flows.replaying.drafting import NAMESPACE, Draft
 from kube2git.flows.replaying.inventory import Entry
 from kube2git.flows.replaying.readiness import Judge, Waiter, absence, readiness
 from kube2git.flows.replaying.request import Outcome, ReplayReport, Verdict
+from kube2git.flows.replaying.restoring import Restorer
 from kube2git.flows.replaying.target import TargetView
 from kube2git.flows.replaying.writing import Writer
 
@@ -54,7 +55,12 @@ class Execution:
         }
         self._deadline = time.monotonic() + self.draft.request.timeout
         self._waiter = Waiter(self.view, self._must_end)
-        self._writer = Writer(self.draft, self.view, self._waiter, lambda: self._deadline)
+        self._restorer = Restorer(
+            self.draft.restores, self.draft.snapshotters, self.draft.name, self.view, self._waiter
+        )
+        self._writer = Writer(
+            self.draft, self.view, self._waiter, self._restorer.ready, lambda: self._deadline
+        )
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
 
@@ -67,6 +73,7 @@ class Execution:
             self._enter()
             yield from self._write()
             yield from self._delete()
+            yield from self._finish_claims()
             yield from self._await_all()
             self._settle_inventory()
         yield self._report()
@@ -127,6 +134,9 @@ class Execution:
                 self._await(wave, refs, graph)
             lap = time.monotonic()
             tried = [ref for ref in refs if self._may_try(ref, graph)]
+            if any(ref in self.draft.restores.requests for ref in tried):
+                yield Progress("preparing volumes", objects=len(self.outcomes))
+                tried = self._with_data(tried)
             yield Progress("writing", objects=len(self.outcomes))
             self._in_parallel(tried)
             self._lap("writing", lap)
@@ -179,6 +189,26 @@ class Execution:
             self.outcomes[ref] = Outcome(ref, Verdict.NOT_TRIED, reason)
             return False
         return True
+
+    # ── data of claims ───────────────────────────────────────────────────────────────────────
+
+    def _with_data(self, refs: list[ObjectRef]) -> list[ObjectRef]:
+        """Prepare the volumes of claims; return the objects without those where that failed."""
+        lap = time.monotonic()
+        failed = self._restorer.prepare(refs, self._deadline)
+        for ref, reason in failed.items():
+            self.outcomes[ref] = Outcome(ref, Verdict.FAILED, reason)
+        self._lap("preparing volumes", lap)
+        return [ref for ref in refs if ref not in failed]
+
+    def _finish_claims(self) -> Iterator[Progress]:
+        if not self._restorer.ready or self._must_end():
+            return
+        lap = time.monotonic()
+        yield Progress("waiting for restored volumes", objects=len(self._restorer.ready))
+        self.not_ready |= self._restorer.finish(self.answers, self._deadline)
+        self.warnings += self._restorer.warnings
+        self._lap("waiting", lap)
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────
 

@@ -10,6 +10,7 @@ from kube2git.core.health import Health
 from kube2git.core.objects import ObjectRef
 from kube2git.core.plan import Action
 from kube2git.core.policy import Policy
+from kube2git.core.ports import Snapshotter
 from kube2git.core.remap.catalogue import CATALOGUE, Catalogue
 from kube2git.core.remap.transforms import Transform
 from kube2git.core.selection import ObjectName, Selection
@@ -17,6 +18,8 @@ from kube2git.core.wire import Json
 
 Unseal = Callable[[str, Json], Json]
 """(path, sealed object) -> the object in clear; raises ValueError with a safe sentence."""
+FindSnapshotters = Callable[[], Mapping[str, Snapshotter]]
+"""Returns what can restore snapshots, by method; asked for only when some are to be restored."""
 
 
 class DryRun(enum.StrEnum):
@@ -56,6 +59,8 @@ class ReplayRequest:
     """"" keeps no inventory."""
     is_rehearsal: bool = False
     """Replay into namespaces made for it, which go again afterwards."""
+    zones: Mapping[str, str] = field(default_factory=dict)
+    """Zones of volumes by other names, for what is restored."""
     prefix: str = ""
     """Of the repository; with the source cluster and the maps it names the set."""
 
@@ -65,6 +70,8 @@ class ReplayRequest:
         found = [f"--prune={policy.prune}"]
         found += [f"--allow-prune={name}" for name in sorted(policy.allowed)]
         found += [f"--jobs={policy.jobs}", f"--webhooks={policy.webhooks}"]
+        if policy.volumes is not None:
+            found.append(f"--volumes={policy.volumes}")
         if policy.replicas is not None:
             found.append(f"--replicas={policy.replicas}")
         flags = {

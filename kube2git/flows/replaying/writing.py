@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube2git.core import fieldpath, settling
@@ -14,9 +14,10 @@ from kube2git.core.equality import normalise_for_comparison
 from kube2git.core.immutable import recreation
 from kube2git.core.leftovers import leftovers, removal_patch
 from kube2git.core.live import LiveObject
-from kube2git.core.objects import Manifest, ObjectRef, ResourceType
+from kube2git.core.objects import Manifest, ObjectRef, ResourceType, ref_of
 from kube2git.core.plan import Action, PlannedAction, Write
 from kube2git.core.ports import Verb, WriteAnswer, WriteRequest
+from kube2git.core.snapshots import Restoration
 from kube2git.core.stances import OWN_MANAGER, Yielded, parse_conflicts, resolve
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig, items_of
@@ -51,6 +52,8 @@ class Writer:
     draft: Draft
     view: TargetView
     waiter: Waiter
+    restorations: Mapping[ObjectRef, Restoration]
+    """Claims whose data is at hand."""
     deadline: Callable[[], float]
 
     def carry_out(self, action: PlannedAction) -> Result:
@@ -70,6 +73,8 @@ class Writer:
                 message = f"The old object {held[action.ref].message}."
                 return Outcome(action.ref, Verdict.FAILED, message), None
             self.view.forget(action.ref)
+        if action.ref in self.restorations:
+            return self._create_with_data(action, type)
         if action.write is Write.REPLACE:
             return self._replace(action, type)
         return self._apply(action, type, self.draft.computed.adapted[action.ref])
@@ -130,6 +135,45 @@ class Writer:
                 return Outcome(ref, Verdict.FAILED, refusal.message, told), None
             self._pause(attempt)
         return Outcome(ref, Verdict.FAILED, "It changes faster than it can be written."), None
+
+    def _create_with_data(self, action: PlannedAction, type: ResourceType) -> Result:
+        """Create a claim and what its data comes from.
+
+        It is not applied: a later apply without the data source would mean to take it out, and
+        the server lets nobody change that.
+        """
+        ref, restoration = action.ref, self.restorations[action.ref]
+        for body in restoration.objects:
+            source = ref_of(body)
+            kind = self.view.type_of(source, str(body["apiVersion"]))
+            if kind is None:
+                message = f"The target does not serve the kind {source.kind_group}."
+                return Outcome(ref, Verdict.FAILED, message), None
+            answer, refusal = self._create(kind, source, body)
+            if refusal and answer.status != 409:
+                message = f"What its data comes from could not be made. {refusal}"
+                return Outcome(ref, Verdict.FAILED, message), None
+            if not refusal and answer.body is not None:
+                self.view.note(source, answer.body)
+        body, told = self._labelled(self.draft.computed.adapted[ref].body)
+        body = {**body, "spec": {**(body.get("spec") or {}), **restoration.claim_spec}}
+        answer, refusal = self._create(type, ref, body)
+        if refusal or answer.body is None:
+            return Outcome(ref, Verdict.FAILED, refusal, told), None
+        self.view.note(ref, answer.body)
+        return Outcome(ref, Verdict.CREATED, "", told), answer.body
+
+    def _create(self, type: ResourceType, ref: ObjectRef, body: Json) -> tuple[WriteAnswer, str]:
+        """Create an object; return the last answer, and why it was refused, "" when it was not."""
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._send(Verb.CREATE, type, ref, body)
+            if answer.is_ok:
+                return answer, ""
+            refusal = classify(answer.status, answer.body, ref.kind_group)
+            if attempt == ATTEMPTS or not self._is_passing(answer, refusal.category):
+                break
+            self._pause(attempt)
+        return answer, refusal.message
 
     def _is_passing(self, answer: WriteAnswer, category: Category) -> bool:
         if self.waiter.is_stopped() or time.monotonic() > self.deadline():

@@ -1,0 +1,157 @@
+"""Which claims of a commit come back with data, and from which snapshot of their record.
+
+Rule: a claim that was asked back with its data comes back with it or not at all; an empty volume
+never passes for a restored one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+
+from kube2git.core.objects import Manifest, ObjectRef
+from kube2git.core.plan import Action, Guard, Plan, PlannedAction
+from kube2git.core.policy import Volumes
+from kube2git.core.snapshots import ClaimRef, Existence, Finding, RestoreRequest, Snapshot
+from kube2git.core.snapshots.records import Entry, VolumeRecord, identity
+from kube2git.core.volumes import requested
+from kube2git.core.workloads import dig
+
+CLAIM = "PersistentVolumeClaim"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+@dataclass(frozen=True)
+class Restores:
+    """What becomes of the claims of one replay, by the claim as it is called in the target."""
+
+    requests: Mapping[ObjectRef, RestoreRequest] = field(default_factory=dict)
+    """Claims that come back with data."""
+    blocked: Mapping[ObjectRef, str] = field(default_factory=dict)
+    """Claims whose data cannot be had -> why, whole sentences."""
+    notes: Mapping[ObjectRef, str] = field(default_factory=dict)
+    """Claims about which the plan warns."""
+
+    def verified(self, findings: Iterable[Finding]) -> Restores:
+        """Return what is left of it when each snapshot has been looked at.
+
+        A snapshot that nobody found, or that is not ready, blocks its claim.
+        """
+        found = {identity(finding.snapshot): finding for finding in findings}
+        requests: dict[ObjectRef, RestoreRequest] = {}
+        blocked, notes = dict(self.blocked), dict(self.notes)
+        for ref, request in self.requests.items():
+            finding = found.get(identity(request.snapshot))
+            objection = _objection(request.snapshot, finding)
+            if objection or finding is None:
+                blocked[ref] = objection
+                continue
+            if finding.existence is Existence.UNSURE:
+                notes[ref] = finding.reason
+            size = max(request.size, finding.snapshot.restore_size)
+            requests[ref] = replace(request, snapshot=finding.snapshot, size=size)
+        return Restores(requests, blocked, notes)
+
+    def annotate(self, plan: Plan) -> Plan:
+        """Return the plan with what happens to the data of each claim that is created."""
+        return plan.with_actions(
+            self._annotated(action) for action in plan.actions if _creates_claim(action)
+        )
+
+    def _annotated(self, action: PlannedAction) -> PlannedAction:
+        ref = action.ref
+        if ref in self.blocked:
+            return replace(action, action=Action.BLOCKED, reason=self.blocked[ref])
+        if ref in self.notes:
+            action = replace(action, warnings=(*action.warnings, self.notes[ref]))
+        request = self.requests.get(ref)
+        return replace(action, reason=told(request.snapshot)) if request else action
+
+
+def choose(
+    claims: Iterable[tuple[ObjectRef, Manifest]],
+    records: Mapping[ClaimRef, VolumeRecord],
+    *,
+    default_class: str = "",
+    zones: Mapping[str, str] | None = None,
+) -> Restores:
+    """Choose the snapshot of each claim: the newest of its record that did not fail.
+
+    ``claims`` are those that are about to be created, as (reference in the commit, manifest for
+    the target); ``default_class`` is the target's, ``zones`` maps zones to others.
+    """
+    requests: dict[ObjectRef, RestoreRequest] = {}
+    blocked: dict[ObjectRef, str] = {}
+    notes: dict[ObjectRef, str] = {}
+    for source, manifest in claims:
+        record = records.get(ClaimRef(source.namespace, source.name))
+        ref = manifest.ref
+        if record is None:
+            notes[ref] = "The commit has no snapshot of it: it comes back empty."
+            continue
+        entry = newest(record)
+        if entry is None:
+            why = f" ({record.trouble.reason})" if record.trouble else ""
+            blocked[ref] = (
+                f"Its record has no snapshot that can be used{why}. Choose another commit, or "
+                "--volumes=empty."
+            )
+            continue
+        zone = entry.volume.zone
+        given = dig(manifest.body, "spec", "storageClassName")
+        requests[ref] = RestoreRequest(
+            claim=ClaimRef(ref.namespace, ref.name),
+            source=entry.volume,
+            snapshot=entry.snapshot,
+            storage_class=default_class if given is None else str(given),
+            size=max(requested(manifest.body), entry.snapshot.restore_size),
+            zone=(zones or {}).get(zone, zone),
+        )
+    return Restores(requests, blocked, notes)
+
+
+def newest(record: VolumeRecord) -> Entry | None:
+    """Return the newest snapshot of a record that did not fail."""
+    return next((entry for entry in record.entries if not entry.snapshot.error), None)
+
+
+def told(snapshot: Snapshot) -> str:
+    """Return for people where the data comes from."""
+    when = f"{snapshot.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"Its data comes back as of {when}, from {snapshot.method} snapshot {snapshot.handle}."
+
+
+def undecided(plan: Plan, recorded: frozenset[ObjectRef], volumes: Volumes | None) -> Plan:
+    """Return the plan with a guard when nobody said whether data that could come back shall.
+
+    A claim that was created empty cannot be filled from a snapshot any more.
+    """
+    claims = [one.ref for one in plan.actions if _creates_claim(one) and one.ref in recorded]
+    if volumes is not None or not claims:
+        return plan
+    names = f"{claims[0]} and {len(claims) - 1} more" if len(claims) > 1 else str(claims[0])
+    sentence = (
+        f"The commit has snapshots of {names}, and nothing says whether the data comes back "
+        "(--volumes=restore) or not (--volumes=empty)."
+    )
+    return replace(plan, guards=(*plan.guards, Guard(sentence, "--volumes=restore")))
+
+
+def _creates_claim(action: PlannedAction) -> bool:
+    return action.action is Action.CREATE and action.ref.kind_group == CLAIM
+
+
+def _objection(snapshot: Snapshot, finding: Finding | None) -> str:
+    if finding is None:
+        return f"Nothing here can look at the {snapshot.method} snapshot {snapshot.handle}."
+    if finding.existence in (Existence.GONE, Existence.UNREACHABLE):
+        state = "is gone" if finding.existence is Existence.GONE else "cannot be reached"
+        reason = f" {finding.reason}" if finding.reason else ""
+        return f"The {snapshot.method} snapshot {snapshot.handle} {state}.{reason}"
+    if not finding.snapshot.is_ready:
+        return (
+            f"The {snapshot.method} snapshot {snapshot.handle} is not ready yet. Run the same "
+            "command again when it is."
+        )
+    return ""

@@ -1,0 +1,208 @@
+"""Bring the data of claims back: look at the snapshots before anything is written, prepare the
+volumes when their claims' turn comes, and take away afterwards what only served for that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kube2git.core import layout
+from kube2git.core.health import Health, Status
+from kube2git.core.objects import Manifest, ObjectRef, ref_of
+from kube2git.core.ports import Repo, Snapshotter, Verb, WriteRequest
+from kube2git.core.snapshots import ClaimRef, Finding, Restoration, RestoreRequest, Snapshot, Volume
+from kube2git.core.snapshots.records import VolumeRecord, read_records
+from kube2git.core.snapshots.restoring import CLAIM, DEFAULT_CLASS, Restores, choose
+from kube2git.core.wire import Json
+from kube2git.core.workloads import dig
+from kube2git.errors import Kube2gitError
+from kube2git.flows.replaying.readiness import Judge, Waiter
+from kube2git.flows.replaying.survey import Live
+from kube2git.flows.replaying.target import TargetView
+
+GRACE = 20.0
+"""Seconds in which a claim that waits for its first Pod must have been given a node."""
+_NODE = "volume.kubernetes.io/selected-node"
+
+
+class UnreadableRecordError(Kube2gitError):
+    """The record of a claim's snapshots cannot be read."""
+
+
+def records_of(
+    repo: Repo, tree: Mapping[str, str], claims: Iterable[ObjectRef]
+) -> dict[ClaimRef, VolumeRecord]:
+    """Return the records that a commit has of claims; raise UnreadableRecordError."""
+    paths = [layout.snapshots_path(ref.namespace, ref.name) for ref in claims]
+    known = [path for path in paths if path in tree]
+    files = dict(zip(known, repo.read(tree[path] for path in known), strict=True))
+    records, unreadable = read_records(files)
+    if unreadable:
+        raise UnreadableRecordError(
+            " ".join(unreadable.values()).rstrip("."),
+            hint="Mend the file, or choose another commit.",
+        )
+    return records
+
+
+def chosen(
+    claims: Sequence[tuple[ObjectRef, Manifest]],
+    records: Mapping[ClaimRef, VolumeRecord],
+    live: Live,
+    zones: Mapping[str, str],
+) -> Restores:
+    """Choose the snapshots of the claims that do not exist in the target."""
+    return choose(claims, records, default_class=_default_class(live), zones=zones)
+
+
+def is_missing(ref: ObjectRef, live: Live) -> bool:
+    """Tell whether a claim is about to be created."""
+    known = live.objects.get(ref)
+    return ref.kind_group == CLAIM and (known is None or known.is_terminating)
+
+
+def _default_class(live: Live) -> str:
+    for ref, known in live.objects.items():
+        if ref.kind_group == "StorageClass.storage.k8s.io":
+            annotations = dig(known.manifest.body, "metadata", "annotations") or {}
+            if annotations.get(DEFAULT_CLASS) == "true":
+                return ref.name
+    return ""
+
+
+def findings(
+    requests: Iterable[RestoreRequest], snapshotters: Mapping[str, Snapshotter]
+) -> Iterator[Finding]:
+    """Look at every snapshot that is to be restored; what nobody handles is not told."""
+    by_method: dict[str, list[tuple[Volume, Snapshot]]] = {}
+    for request in requests:
+        by_method.setdefault(request.snapshot.method, []).append((request.source, request.snapshot))
+    for method, snapshots in by_method.items():
+        if method in snapshotters:
+            yield from (found for found in snapshotters[method].verify(snapshots) if found)
+
+
+@dataclass
+class Restorer:
+    """Carries the restores of one replay out."""
+
+    restores: Restores
+    snapshotters: Mapping[str, Snapshotter]
+    run: str
+    view: TargetView
+    waiter: Waiter
+    ready: dict[ObjectRef, Restoration] = field(default_factory=dict)
+    """Claims whose data is at hand."""
+    warnings: list[str] = field(default_factory=list)
+
+    def prepare(self, claims: Iterable[ObjectRef], deadline: float) -> dict[ObjectRef, str]:
+        """Make the data of claims available; return those where that failed, and why."""
+        wanted = [ref for ref in claims if ref in self.restores.requests]
+        by_method: dict[str, list[ObjectRef]] = {}
+        for ref in wanted:
+            by_method.setdefault(self.restores.requests[ref].snapshot.method, []).append(ref)
+        failed: dict[ObjectRef, str] = {}
+        for method, refs in by_method.items():
+            try:
+                self._ask(self.snapshotters[method], refs, deadline)
+            except Kube2gitError as error:
+                failed |= dict.fromkeys(refs, f"Its data cannot be restored: {error}.")
+        for ref in wanted:
+            restoration = self.ready.get(ref)
+            if restoration is None:
+                failed.setdefault(ref, "Its data was not restored within the time limit.")
+            elif restoration.reason:
+                failed[ref] = f"Its data cannot be restored. {restoration.reason}"
+                del self.ready[ref]
+        return failed
+
+    def _ask(self, snapshotter: Snapshotter, refs: Sequence[ObjectRef], deadline: float) -> None:
+        requests = [self.restores.requests[ref] for ref in refs]
+        by_claim = {self.restores.requests[ref].claim: ref for ref in refs}
+        seconds = max(1.0, deadline - time.monotonic())
+        for answer in snapshotter.restore(requests, run=self.run, seconds=seconds):
+            if answer is not None:
+                self.ready[by_claim[answer.claim]] = answer
+
+    def finish(self, created: Mapping[ObjectRef, Json], deadline: float) -> dict[ObjectRef, Health]:
+        """Wait until restored claims are bound, and delete what only served for that.
+
+        Return the claims that are not bound; what they come from stays. A claim that waits for its
+        first Pod, and has none, is not waited for.
+        """
+        restored = {ref: body for ref, body in created.items() if ref in self.ready}
+        if not restored:
+            return {}
+        soon = min(deadline, time.monotonic() + GRACE)
+        left = self.waiter.wait(dict.fromkeys(restored, _bound), restored, soon)
+        if left:
+            # What has a node is being made; the rest may wait for a Pod that nobody wants.
+            fresh = {ref: self._get(ref) or restored[ref] for ref in left}
+            judges: dict[ObjectRef, Judge] = {
+                ref: _bound for ref, body in fresh.items() if not _waits_for_pod(body)
+            }
+            left = {ref: health for ref, health in left.items() if ref not in judges}
+            left |= self.waiter.wait(judges, fresh, deadline)
+        waiting = {self._group(ref) for ref in left} - {""}
+        for ref in restored:
+            passing = self.ready[ref].passing
+            if ref not in left and self._group(ref) not in waiting:
+                self._delete(passing)
+            elif passing:
+                names = ", ".join(str(ref_of(body)) for body in passing)
+                self.warnings.append(
+                    f"{ref} is not bound yet; until it is, its data comes from {names}, which can "
+                    "be deleted then."
+                )
+        return left
+
+    def _group(self, ref: ObjectRef) -> str:
+        return self.restores.requests[ref].snapshot.group
+
+    def _get(self, ref: ObjectRef) -> Json | None:
+        type = self.view.type_of(ref)
+        return self.view.target.get(type, ref.namespace, ref.name) if type else None
+
+    def _delete(self, objects: Iterable[Json]) -> None:
+        for body in objects:
+            ref = ref_of(body)
+            type = self.view.type_of(ref, str(body["apiVersion"]))
+            uid = self.view.uid_of(ref)
+            if type is None or uid is None:
+                continue
+            options = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "preconditions": {"uid": uid},
+                "propagationPolicy": "Background",
+            }
+            answer = self.view.target.send(
+                WriteRequest(Verb.DELETE, type, ref.namespace, ref.name, options)
+            )
+            if not answer.is_ok and answer.status != 404:
+                self.warnings.append(f"{ref} is not needed any more, and could not be deleted.")
+
+
+def _bound(body: Json | None) -> Health:
+    phase = dig(body, "status", "phase") if body else None
+    if phase == "Bound":
+        return Health(Status.CURRENT, "is bound")
+    return Health(Status.IN_PROGRESS, "is not bound to a volume yet")
+
+
+def _waits_for_pod(claim: Json) -> bool:
+    """Tell whether a claim is bound by its first Pod, and no Pod has come.
+
+    Without that mode a provisioner is named at once; with it, only when a node is.
+    """
+    annotations = dig(claim, "metadata", "annotations") or {}
+    is_asked_for = any(
+        name in annotations
+        for name in (
+            "volume.kubernetes.io/storage-provisioner",
+            "volume.beta.kubernetes.io/storage-provisioner",
+        )
+    )
+    return not is_asked_for and _NODE not in annotations
