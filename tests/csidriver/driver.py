@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 from tests.controlplane import binaries, components, processes, readiness
 from tests.controlplane.problems import ControlPlaneError
-from tests.csidriver import storage, switches
+from tests.csidriver import storage, stubs, switches
 
 DRIVER = "folder.csi.example.com"
 ROOT = Path(__file__).parents[2]
@@ -90,6 +92,17 @@ class Driver:
             yield
         finally:
             self.switch(switches.Switches())
+
+    def delete_snapshot(self, id: str) -> None:
+        """Delete a snapshot as somebody would who goes past the cluster."""
+        with grpc.insecure_channel(f"unix:{self.socket}") as channel:
+            csi = stubs.load()
+            call = channel.unary_unary(
+                "/csi.v1.Controller/DeleteSnapshot",
+                request_serializer=csi.DeleteSnapshotRequest.SerializeToString,
+                response_deserializer=csi.DeleteSnapshotResponse.FromString,
+            )
+            call(csi.DeleteSnapshotRequest(snapshot_id=id), timeout=WAIT_SECONDS)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

@@ -184,6 +184,14 @@ RULES: tuple[Rule, ...] = (
         "kube2git",
     ),
     Rule(
+        "snapshot-group-label",
+        _STRIP,
+        ("PersistentVolumeClaim",),
+        ('metadata.labels["kube2git.io/snapshot-group"]',),
+        "kube2git selects claims with it while it takes a group snapshot.",
+        "kube2git",
+    ),
+    Rule(
         "token-dates",
         _STRIP,
         ("Secret",),

@@ -3,6 +3,7 @@
 from kube2git.core.cleaning.catalogue.sources import (
     ARGO_CD,
     CRANE,
+    CSI,
     GENERAL,
     KS,
     KW,
@@ -215,6 +216,27 @@ RULES: tuple[Rule, ...] = (
         ('metadata.labels["kube2git.io/inventory"]',),
         "kube2git keeps in it what its replays made in this cluster.",
         "kube2git",
+    ),
+    Rule(
+        "snapshot-objects",
+        _OUT,
+        (
+            "VolumeSnapshot.snapshot.storage.k8s.io",
+            "VolumeSnapshotContent.snapshot.storage.k8s.io",
+            "VolumeGroupSnapshot.groupsnapshot.storage.k8s.io",
+            "VolumeGroupSnapshotContent.groupsnapshot.storage.k8s.io",
+        ),
+        ('metadata.labels["kube2git.io/snapshot-object"]',),
+        "kube2git takes, deletes and restores snapshots with it; the record names the snapshot.",
+        "kube2git",
+    ),
+    Rule(
+        "group-members",
+        _OUT,
+        ("VolumeSnapshotContent.snapshot.storage.k8s.io",),
+        ('metadata.annotations["groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle"]',),
+        "The snapshot-controller makes one for each member of a group snapshot.",
+        CSI,
     ),
     Rule(
         "endpoints",
