@@ -190,10 +190,6 @@ class _Export:
             )
             yield from self._sweep(identity, kinds)
             self._lap("sweep", lap)
-            if self.taker is not None:
-                lap = time.perf_counter()
-                yield from self._snapshot(self.taker, identity.uid)
-                self._lap("snapshots", lap)
 
             lap = time.perf_counter()
             yield Progress("writing", objects=self.got.objects)
@@ -208,8 +204,15 @@ class _Export:
             updates = self._updates(self.listing.coverage(identity.uid))
             changes = self._changes(updates)
             self._guard_removal(changes)
+            if self.taker is not None:
+                # Last of all, since a refused run must not leave snapshots behind.
+                self._lap("writing", lap)
+                lap = time.perf_counter()
+                yield from self._snapshot(self.taker, identity.uid)
+                self._lap("snapshots", lap)
+                lap = time.perf_counter()
+                updates |= self._records()
             self._guard_right("wrote anything")
-            updates |= self._records()
             commit = self._commit(updates, changes, identity)
             self._lap("commit", lap)
         if not self.request.dry_run:
