@@ -165,10 +165,6 @@ def _connection_settings(settings: Settings) -> ConnectionSettings:
 
 def lease(settings: Settings) -> KubeLease:
     """Return the Lease that replicas of the daemon share; raise UsageError."""
-    from kube2git.adapters.kube.connection import connect
-    from kube2git.adapters.kube.leasing import KubeLease
-    from kube2git.adapters.kube.retrying import Backoff
-
     chosen = settings.serve
     namespace = own_namespace(settings)
     if not namespace:
@@ -176,17 +172,25 @@ def lease(settings: Settings) -> KubeLease:
             "no namespace is known for the Lease",
             hint="Set serve.lease_namespace, or leave serve.lease_name empty.",
         )
+    return _lease(settings, namespace, chosen.lease_name, chosen.lease_seconds)
+
+
+def _lease(settings: Settings, namespace: str, name: str, seconds: float) -> KubeLease:
+    from kube2git.adapters.kube.connection import connect
+    from kube2git.adapters.kube.leasing import KubeLease
+    from kube2git.adapters.kube.retrying import Backoff
+
     # A claim that has to wait is one that fails: the next one comes soon.
-    patience = max(1.0, chosen.lease_seconds / 3)
+    patience = max(1.0, seconds / 3)
     connection = replace(
         _connection_settings(settings), request_timeout=patience, backoff=Backoff(attempts=1)
     )
     return KubeLease(
         connect(connection),
         namespace,
-        chosen.lease_name,
+        name,
         f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
-        seconds=chosen.lease_seconds,
+        seconds=seconds,
     )
 
 
@@ -562,7 +566,6 @@ def snapshot_request(settings: Settings, **choices: Any) -> SnapshotRequest:
         wait=chosen.wait,
         seconds=chosen.timeout,
         freeze=chosen.freeze_timeout,
-        lease_namespace=chosen.lease_namespace,
     )
     return replace(request, **choices)
 
@@ -582,8 +585,17 @@ def snapshotting(settings: Settings, **choices: Any) -> Snapshotting:
         snapshotters(settings, lambda: target),
         PodCommands(connection),
         request,
-        clock=now,
+        lease=_snapshot_lease(settings),
     )
+
+
+def _snapshot_lease(settings: Settings) -> KubeLease | None:
+    from kube2git.flows.snapshotting import LEASE_SECONDS
+
+    namespace = settings.snapshots.lease_namespace
+    if not namespace:
+        return None
+    return _lease(settings, namespace, "kube2git-snapshots", LEASE_SECONDS)
 
 
 def retention(settings: Settings) -> Retention:

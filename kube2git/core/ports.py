@@ -491,6 +491,29 @@ SnapshotterFactory = Callable[[SnapshotterContext], Snapshotter]
 """What an entry point names. It does no input or output; raises UsageError for wrong options."""
 
 
+# ── Lease ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Lease(Protocol):
+    """Claimed by one of several holders. Errors: ClusterUnreachableError, ClusterDeniedError."""
+
+    @property
+    def other(self) -> str:
+        """Who else held it at the last claim: "" when nobody did.
+
+        After a claim that succeeded, that is a holder who died; whoever gave it up is nobody.
+        """
+        ...
+
+    def claim(self) -> bool:
+        """Take the Lease, or renew it; False while somebody else holds it."""
+        ...
+
+    def release(self) -> None:
+        """Give the Lease up, if it is ours."""
+        ...
+
+
 # ── Commands in Pods ─────────────────────────────────────────────────────────────────────────
 
 

@@ -10,17 +10,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
+from kube2git.core.ports import Lease
 from kube2git.errors import Kube2gitError
-
-
-class Lease(Protocol):
-    """Claimed by one of several holders."""
-
-    def claim(self) -> bool: ...
-
-    def release(self) -> None: ...
 
 
 class Alone:

@@ -13,6 +13,7 @@ from kube2git.adapters.kube.events import KubeEvents
 from kube2git.adapters.kube.leasing import KubeLease
 from kube2git.adapters.kube.retrying import Backoff
 from kube2git.errors import ClusterDeniedError
+from tests.conformance.lease_port import LeaseConformance
 from tests.controlplane import ControlPlane
 
 
@@ -38,6 +39,25 @@ def spec(plane: ControlPlane, namespace: str) -> dict[str, Any]:
     text = plane.kubectl("get", "lease", "k", "-n", namespace, "-o", "json")
     found: dict[str, Any] = json.loads(text)["spec"]
     return found
+
+
+class RealWorld:
+    """A Lease in a namespace of its own."""
+
+    def __init__(self, plane: ControlPlane, namespace: str) -> None:
+        self._plane, self._namespace, self._clock = plane, namespace, Clock()
+
+    def open(self, holder: str) -> KubeLease:
+        return lease(self._plane, self._namespace, holder, self._clock)
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock.now += seconds
+
+
+class TestKubeLease(LeaseConformance):
+    @pytest.fixture
+    def world(self, cluster: ControlPlane, namespace: str) -> RealWorld:
+        return RealWorld(cluster, namespace)
 
 
 def test_the_first_one_holds_it_until_it_is_silent_for_too_long(

@@ -52,7 +52,6 @@ TYPES = (
     kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),
     kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
     kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
-    kind("coordination.k8s.io/v1", "Lease", "leases"),
     kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False),
     kind(
         "apiextensions.k8s.io/v1",

@@ -42,6 +42,8 @@ class KubeLease:
         self._monotonic = monotonic
         self._seen: tuple[str, float] = ("", 0.0)
         """A version of another's Lease, and when we saw it first."""
+        self.other = ""
+        """Who else held it at the last claim; "" when nobody did."""
 
     def claim(self) -> bool:
         """Take the Lease, or renew it; False while somebody else holds it."""
@@ -50,11 +52,13 @@ class KubeLease:
 
     def _try_to_claim(self) -> bool:
         found = self._read()
+        self.other = ""
         if found is None:
             return self._write("POST", self._folder, self._body({}, {}))
         spec, version = found.get("spec") or {}, str(found["metadata"]["resourceVersion"])
-        other = spec.get("holderIdentity") or ""
-        if other not in {"", self.holder} and not self._is_over(spec, version):
+        holder = spec.get("holderIdentity") or ""
+        self.other = "" if holder == self.holder else holder
+        if self.other and not self._is_over(spec, version):
             return False
         return self._write("PUT", self._path, self._body(spec, found["metadata"]))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kube2git.flows.snapshotting.creating import CreateReport, create
+from kube2git.flows.snapshotting.lease import DURATION as LEASE_SECONDS
 from kube2git.flows.snapshotting.pruning import Pruned, PruneReport, PruneRequest, prune
 from kube2git.flows.snapshotting.taking import SnapshotRequest, Snapshotting
 from kube2git.flows.snapshotting.verifying import Records, VerifyReport, list_records, verify
 
 __all__ = [
+    "LEASE_SECONDS",
     "CreateReport",
     "PruneReport",
     "PruneRequest",

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from kube2git.core.objects import ResourceType
 from kube2git.core.ports import (
     Cluster,
-    Discovery,
     KindRead,
     KindStatus,
     PageRead,
@@ -41,9 +40,9 @@ class Claims:
     """Every claim of the cluster is in ``live``."""
 
 
-def read_claims(cluster: Cluster, discovery: Discovery, selection: ClaimSelection) -> Claims:
+def read_claims(cluster: Cluster, selection: ClaimSelection) -> Claims:
     """Read claims and what belongs to them; what could not be read is noted."""
-    types = {type.kind_group: type for type in discovery.types}
+    types = {type.kind_group: type for type in cluster.discover().types}
     found = Claims()
     within: Selection = selection.within
     objects, statuses = _list(cluster, _existing(types, _KINDS), within.namespaces.literals, found)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from kube2git.core.ports import Clock, CommandRunner, Discovery, Snapshotter, Target
+from kube2git.core.ports import Cluster, CommandRunner, Lease, Snapshotter
 from kube2git.core.report import Progress
 from kube2git.core.snapshots import ClaimRef, Stage, Volume, Wait
 from kube2git.core.snapshots.choosing import (
@@ -49,7 +49,6 @@ class SnapshotRequest:
     """For all volumes together."""
     freeze: float = 60.0
     """Seconds that a Pod may stay frozen for the cut."""
-    lease_namespace: str = "kube-system"
 
 
 class Snapshotting:
@@ -57,17 +56,18 @@ class Snapshotting:
 
     def __init__(
         self,
-        target: Target,
+        cluster: Cluster,
         snapshotters: Mapping[str, Snapshotter],
         commands: CommandRunner,
         request: SnapshotRequest,
         *,
-        clock: Clock,
+        lease: Lease | None = None,
         pause: Pause = time.sleep,
     ) -> None:
-        self._target, self._snapshotters, self._commands = target, snapshotters, commands
-        self._request, self._clock, self._pause = request, clock, pause
-        self._lease: SnapshotLease | None = None
+        """``lease``: what keeps other runs away, beside the lock of the repository."""
+        self._cluster, self._snapshotters, self._commands = cluster, snapshotters, commands
+        self._request = request
+        self._lease = SnapshotLease(lease, pause) if lease is not None else None
         self._named: list[tuple[str, Entry]] = []
         """(method, entry) of what is to be settled once it is committed."""
 
@@ -100,8 +100,7 @@ class Snapshotting:
 
     def _take(self, book: Book, run: str, cluster: str, *, is_dry_run: bool) -> Iterator[Progress]:
         yield Progress("reading claims")
-        discovery = self._target.discover()
-        claims = read_claims(self._target, discovery, self._request.selection)
+        claims = read_claims(self._cluster, self._request.selection)
         book.warnings += claims.problems
         if not cluster:
             book.failures.append(
@@ -109,7 +108,7 @@ class Snapshotting:
                 "identity may not read: give it the right to get that namespace."
             )
             return
-        if not is_dry_run and not self._acquire(discovery, run, book):
+        if not is_dry_run and not self._acquire(book):
             return
         chosen = self._choose(book, claims)
         # A storage that nobody uses is not asked: there may be no credentials for it.
@@ -122,12 +121,10 @@ class Snapshotting:
         yield from self._cut(book, batches, {one.volume.claim: one for one in chosen})
         book.forget_stale(claims, is_whole=self._request.selection.within.is_everything)
 
-    def _acquire(self, discovery: Discovery, run: str, book: Book) -> bool:
-        namespace = self._request.lease_namespace
-        self._lease = SnapshotLease(
-            self._target, discovery, namespace, clock=self._clock, pause=self._pause
-        )
-        if reason := self._lease.acquire(run):
+    def _acquire(self, book: Book) -> bool:
+        if self._lease is None:
+            return True
+        if reason := self._lease.acquire():
             book.failures.append(f"{reason} This run takes none.")
             return False
         if self._lease.note:

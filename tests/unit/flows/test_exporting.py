@@ -27,6 +27,7 @@ from kube2git.errors import PushError, RefusedError
 from kube2git.flows.exporting import ExportRequest, export
 from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.lease import FakeHeld, FakeLease
 from tests.fakes.repo import FakeRemote, FakeRepo
 from tests.fakes.snapshotter import FakeCommands, FakeSnapshotter, FakeStorage
 from tests.fakes.target import FakeTarget
@@ -482,6 +483,7 @@ class VolumeWorld(World):
         self.target = FakeTarget()
         self.cluster = self.target
         self.storage = FakeStorage(clock=lambda: NOW)
+        self.held = FakeHeld()
         for name in claims:
             self.target.put(volumes.claim(name))
             self.target.put(volumes.volume(name))
@@ -492,8 +494,7 @@ class VolumeWorld(World):
             {"fake": FakeSnapshotter(self.storage)},
             FakeCommands(),
             SnapshotRequest(seconds=5),
-            clock=lambda: NOW,
-            pause=lambda _: None,
+            lease=FakeLease("export", self.held, NOW.timestamp),
         )
         *_, report = export(
             self.cluster,
@@ -562,5 +563,16 @@ def test_a_push_that_fails_settles_nothing_and_the_lease_is_given_up() -> None:
     assert "not today" in report.push_error
     assert report.commit
     assert not world.storage.settled
-    (lease,) = world.target.store.at("Lease.coordination.k8s.io").values()
-    assert lease["spec"]["holderIdentity"] == ""
+    assert world.held.holder == ""
+
+
+def test_an_export_that_is_refused_takes_no_snapshots() -> None:
+    world = VolumeWorld("data")
+    for number in range(20):
+        world.put_map(f"map-{number}")
+    world.export()
+    for number in range(20):
+        world.cluster.remove("ConfigMap", "shop", f"map-{number}")
+    with pytest.raises(RefusedError, match="would remove 20"):
+        world.export_with_snapshots()
+    assert not world.storage.snapshots

@@ -12,6 +12,8 @@ from kube2git.serve.leadership import Leadership
 class Lease:
     """A Lease in memory."""
 
+    other = ""
+
     def __init__(self) -> None:
         self.is_ours = True
         self.is_away = False

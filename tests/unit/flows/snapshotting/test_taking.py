@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import GeneratorType
 
 import pytest
@@ -10,8 +11,13 @@ from kube2git.core.ports import CommitWriter
 from kube2git.core.selection import Patterns, Selection
 from kube2git.core.snapshots import ClaimRef, Stage, Wait
 from kube2git.core.snapshots.choosing import ANNOTATION, ClaimSelection, ClassRule
-from kube2git.errors import ClusterUnreachableError, RefusedError, SnapshotterError
-from kube2git.flows.snapshotting import create
+from kube2git.errors import (
+    ClusterDeniedError,
+    ClusterUnreachableError,
+    RefusedError,
+    SnapshotterError,
+)
+from kube2git.flows.snapshotting import CreateReport, create
 from tests.fakes.repo import FakeRepo
 from tests.fakes.snapshotter import NEVER
 from tests.unit.flows.snapshotting.world import World, outcomes
@@ -152,7 +158,7 @@ def test_a_dry_run_says_what_would_be_taken_and_takes_nothing() -> None:
         "A snapshot would be taken by fake."
     ]
     assert report.snapshots.is_complete
-    assert (world.storage.snapshots, world.repo.tip(), world.target.sent) == ({}, None, [])
+    assert (world.storage.snapshots, world.repo.tip(), world.held.holder) == ({}, None, "")
 
 
 def test_a_record_that_a_hand_broke_is_not_written_over() -> None:
@@ -311,58 +317,50 @@ def test_a_failed_push_settles_nothing_until_it_succeeds() -> None:
 # ── two runs at once ─────────────────────────────────────────────────────────────────────────
 
 
-def lease(world: World, holder: str) -> None:
-    world.target.put(
-        {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": "kube2git-snapshots", "namespace": "kube-system"},
-            "spec": {
-                "holderIdentity": holder,
-                "renewTime": world.now.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
-            },
-        }
-    )
-
-
-def holder(world: World) -> str:
-    (body,) = world.target.store.at("Lease.coordination.k8s.io").values()
-    return str(body["spec"]["holderIdentity"])
-
-
 def test_a_run_beside_another_takes_none() -> None:
     world = World("data")
-    seen: list[str] = []
+    told: list[str] = []
 
     def run_another(_: object) -> None:
-        seen.append(holder(world))
-        # The holder renews while the other one watches.
-        other = world.taker()
-        pauses = iter(range(100))
+        holder = world.held.holder
 
         def pause(seconds: float) -> None:
             world.pass_time(seconds)
-            if next(pauses) == 2:
-                lease(world, seen[0])
+            assert world.lease(holder).claim()
 
-        other._pause = pause
-        events = create(world.target, FakeRepo(), other, clock=lambda: world.now)
-        *_, report = list(events)
-        assert not report.snapshots.outcomes  # type: ignore[union-attr]
-        (failure,) = report.snapshots.failures  # type: ignore[union-attr]
-        assert failure.startswith(f"The run {seen[0]} is taking snapshots of this cluster")
+        world.pause = pause
+        taker = world.taker()
+        *_, report = list(create(world.target, FakeRepo(), taker, clock=lambda: world.now))
+        assert isinstance(report, CreateReport)
+        assert not report.snapshots.is_complete
+        told.extend((holder, *report.snapshots.failures))
 
     world.storage.before_cut = run_another
-    report = world.create()
-    assert outcomes(report) == {"data": "ready"}
-    assert seen == [report.run]
+    assert outcomes(world.create()) == {"data": "ready"}
+    holder, failure = told
+    assert failure == (
+        f"Another run ({holder}) is taking the snapshots of this cluster. This run takes none."
+    )
     assert len(world.at_storage("data")) == 1
+
+
+def test_a_run_that_waited_for_another_to_end_takes_none() -> None:
+    world = World("data")
+    first = world.lease("first")
+    assert first.claim()
+    world.now -= timedelta(seconds=60)
+    world.pause = lambda _: first.release()
+    report = world.create()
+    assert report.snapshots.failures == (
+        "Another run (first) has just taken the snapshots of this cluster. This run takes none.",
+    )
+    assert world.held.holder == ""
 
 
 def test_a_run_that_ends_lets_the_next_begin_at_once() -> None:
     world = World("data")
     world.create()
-    assert holder(world) == ""
+    assert world.held.holder == ""
     begun = world.now
     world.create()
     assert (world.now - begun).total_seconds() == 60
@@ -371,31 +369,21 @@ def test_a_run_that_ends_lets_the_next_begin_at_once() -> None:
 def test_a_run_after_one_that_died_waits_until_that_is_certain() -> None:
     world = World("data")
     world.pass_time(60)
-    lease(world, "manual-1")
+    assert world.lease("dead").claim()
     world.pass_time(-60)
     begun = world.now
     assert outcomes(world.create()) == {"data": "ready"}
-    assert (world.now - begun).total_seconds() > 60 + 15
-
-
-def test_a_lease_of_last_night_is_not_waited_for() -> None:
-    world = World("data")
-    lease(world, "manual-1")
-    world.pass_time(hours=8)
-    begun = world.now
-    assert outcomes(world.create()) == {"data": "ready"}
-    assert (world.now - begun).total_seconds() == 60
+    assert (world.now - begun).total_seconds() == 60 + 16
 
 
 def test_without_the_right_to_leases_a_run_says_so_and_goes_on() -> None:
     world = World("data")
-    world.target.refuse("lease.coordination.k8s.io/kube2git-snapshots -n kube-system", 403, "No")
+    world.lease_error = ClusterDeniedError("cannot read the Lease")
     report = world.create()
     assert outcomes(report) == {"data": "ready"}
     assert report.snapshots.is_complete
-    assert "only the lock of the repository keeps two runs apart" in report.snapshots.warnings[0]
-    world.target.forbid("Lease.coordination.k8s.io")
-    assert "No lease is held" in world.create().snapshots.warnings[0]
+    (warning,) = report.snapshots.warnings
+    assert warning.startswith("No Lease is held: cannot read the Lease. So only the lock of")
 
 
 def test_a_cluster_that_goes_away_is_told_in_the_report() -> None:

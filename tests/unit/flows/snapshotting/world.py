@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from kube2git.core.report import Progress
 from kube2git.core.selection import Patterns
 from kube2git.core.snapshots import ClaimRef
 from kube2git.core.snapshots.records import VolumeRecord
+from kube2git.errors import Kube2gitError
 from kube2git.flows.snapshotting import (
     CreateReport,
     PruneReport,
@@ -21,6 +24,7 @@ from kube2git.flows.snapshotting import (
     prune,
     verify,
 )
+from tests.fakes.lease import FakeHeld, FakeLease
 from tests.fakes.repo import FakeRemote, FakeRepo
 from tests.fakes.snapshotter import FakeCommands, FakeSnapshotter, FakeStorage
 from tests.fakes.target import FakeTarget
@@ -41,6 +45,9 @@ class World:
         self.snapshotter = FakeSnapshotter(self.storage)
         self.snapshotters = {"fake": self.snapshotter}
         self.commands = FakeCommands(self.storage.log)
+        self.held = FakeHeld()
+        self.pause: Callable[[float], None] = self.pass_time
+        self.lease_error: Kube2gitError | None = None
         for name in claims:
             self.put(name)
 
@@ -61,9 +68,14 @@ class World:
             self.snapshotters,
             self.commands,
             SnapshotRequest(**{"seconds": 5.0, **request}),
-            clock=lambda: self.now,
-            pause=self.pass_time,
+            lease=self.lease(),
+            pause=self.pause,
         )
+
+    def lease(self, holder: str = "") -> FakeLease:
+        """Return the cluster's lease, as a run that nobody knows yet sees it."""
+        name = holder or f"run-{uuid.uuid4().hex[:8]}"
+        return FakeLease(name, self.held, lambda: self.now.timestamp(), self.lease_error)
 
     def create(
         self, *, push: bool = True, dry_run: bool = False, repo: FakeRepo | None = None, **more: Any
