@@ -337,7 +337,7 @@ class SnapshotSettings:
         "", "The socket of `kube2git sidecar`, which then does the work. Empty: this process."
     )
     options: Mapping[str, Mapping[str, Any]] = _mapping(
-        "Options of snapshotters, by their names: {ebs: {region: eu-central-1}}."
+        "Options of snapshotters, by their names: {ebs: {regions: [eu-central-1]}}."
     )
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 
