@@ -18,15 +18,14 @@ from tests.handmade import commit_files
 from tests.tool import make_tool
 
 RBAC = "rbac.authorization.k8s.io"
-WARDLE = "wardle.example.com"
 
-pytestmark = pytest.mark.needs("kwok", "aggregated")
+pytestmark = pytest.mark.needs("kwok")
 
 
 @pytest.fixture(scope="module")
 def empty(control_plane: Callable[..., ControlPlane]) -> ControlPlane:
-    """Give a cluster with kubelets of kwok, and an API server beside it that nobody knows of."""
-    plane = control_plane(kwok=True, aggregated=True)
+    """Give a cluster with kubelets of kwok."""
+    plane = control_plane(kwok=True)
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0"}}
     node["metadata"]["annotations"] = {"kwok.x-k8s.io/node": "fake"}  # type: ignore[index]
     plane.create("/api/v1/nodes", node)
@@ -187,28 +186,6 @@ def test_all_that_needs_each_other_goes_into_an_empty_cluster_in_one_run(
             "aggregation of the ClusterRole",
         )
         assert actions(replayer.report(*spaces)) == {}
-
-
-def test_an_api_with_its_backend_and_its_objects_in_one_run(replayer: Replayer) -> None:
-    target = replayer.target
-    path = f"/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.{WARDLE}"
-    live = target.get(path).json()
-    live["spec"].pop("insecureSkipTLSVerify", None)
-    api = named("APIService", f"v1alpha1.{WARDLE}", "", "apiregistration.k8s.io/v1")
-    api["spec"] = live["spec"]
-    service = named("Service", "api", "wardle-two")
-    service["spec"] = {"type": "ExternalName", "externalName": "localhost"}
-    api["spec"]["service"]["namespace"] = "wardle-two"
-    flunder = named("Flunder", "one", "wardle-two", f"{WARDLE}/v1alpha1", spec={"reference": "x"})
-    target.request("DELETE", path)
-    target.wait(lambda: target.get(f"/apis/{WARDLE}/v1alpha1").status == 404, "the API to be gone")
-    write(replayer, [api, flunder, service, named("Namespace", "wardle-two")])
-    # An API server that did not answer at once is asked again after up to 30 seconds.
-    report = replayer.report("--timeout", "90s")
-    assert report["report"]["complete"], report["report"]
-    assert verdicts(report)["Flunder/one"] == "created"
-    assert target.get(f"/apis/{WARDLE}/v1alpha1/namespaces/wardle-two/flunders/one").status == 200
-    assert actions(replayer.report()) == {}
 
 
 # ── Kinds of public projects ─────────────────────────────────────────────────────────────────────
