@@ -290,7 +290,7 @@ class Daemon:
         )
 
     def _page(self) -> Answer:
-        return 200, CONTENT_TYPE, self._metrics.render()
+        return 200, CONTENT_TYPE, self._metrics.render(wiring.now().timestamp())
 
     def _alive(self) -> Answer:
         silence = time.monotonic() - self._turned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import (
@@ -17,6 +18,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from kube2git.serve.running import RESULTS, Ended
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+Claim = tuple[str, str]
+"""Namespace and name of a PersistentVolumeClaim."""
 
 
 class Metrics:
@@ -50,9 +55,15 @@ class Metrics:
         self._running = gauge("run_in_progress", "1 while a run goes on.")
         self._config = gauge("config_reload_ok", "0 when a changed configuration was refused.")
         self._config.set(1)
+        self._ages = gauge(
+            "snapshot_age_seconds", "Age of a volume's last ready snapshot.", "namespace", "claim"
+        )
+        self._snapshots: dict[str, dict[Claim, float]] = {}
 
-    def render(self) -> bytes:
-        """Return the text that Prometheus scrapes."""
+    def render(self, now: float) -> bytes:
+        """Return the text that Prometheus scrapes; ``now`` is a Unix time."""
+        for claim, taken in _newest(self._snapshots.values()).items():
+            self._ages.labels(*claim).set(now - taken)
         return generate_latest(self._registry)
 
     def follow(self, schedules: Iterable[str], gone: Iterable[str]) -> None:
@@ -65,6 +76,7 @@ class Metrics:
                 metric.remove_by_labels({"schedule": name})
             self._seconds.remove_by_labels({"schedule": name})
             self._runs.remove_by_labels({"schedule": name})
+            self._snapshots.pop(name, None)
 
     def took(self, ended: Ended, moment: float) -> None:
         """Take in what a run came to; ``moment`` is a Unix time."""
@@ -85,6 +97,10 @@ class Metrics:
             self._objects.labels(kind).set(count)
         self._lag.set(repository["unpushed"])
         self._bytes.set(repository["bytes"])
+        if report.get("snapshots"):
+            known = self._snapshots.get(name, {})
+            self._snapshots[name] = _taken(report["snapshots"], known)
+            self._ages.clear()
 
     def plan(self, next_runs: Mapping[str, float]) -> None:
         """Take in when schedules are due, as Unix times."""
@@ -96,3 +112,29 @@ class Metrics:
         self._leader.set(is_leading)
         self._running.set(is_running)
         self._config.set(is_config_good)
+
+
+def _taken(snapshots: Mapping[str, Any], known: Mapping[Claim, float]) -> dict[Claim, float]:
+    """Return when each claim of a run had its last ready snapshot, where that is known.
+
+    A claim that the run does not name any more is forgotten.
+    """
+    claims = {_claim(item): known.get(_claim(item)) for item in snapshots["outcomes"]}
+    for item in (*snapshots["completed"], *snapshots["outcomes"]):
+        snapshot = item["snapshot"]
+        if snapshot and snapshot["ready"] and snapshot["created"] and _claim(item) in claims:
+            created = datetime.fromisoformat(snapshot["created"]).timestamp()
+            claims[_claim(item)] = max(created, claims[_claim(item)] or 0.0)
+    return {claim: when for claim, when in claims.items() if when is not None}
+
+
+def _claim(item: Mapping[str, Any]) -> Claim:
+    return item["claim"]["namespace"], item["claim"]["name"]
+
+
+def _newest(found: Iterable[Mapping[Claim, float]]) -> dict[Claim, float]:
+    newest: dict[Claim, float] = {}
+    for times in found:
+        for claim, when in times.items():
+            newest[claim] = max(when, newest.get(claim, when))
+    return newest

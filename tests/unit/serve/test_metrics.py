@@ -9,11 +9,13 @@ from kube2git.core.schedules import parse
 from kube2git.serve.metrics import Metrics
 from kube2git.serve.running import Ended
 
+NOW = 1_700_000_000.0
+
 (SHOP,), _ = parse({"shop": {"when": "every 1h"}})
 
 
 def figures(metrics: Metrics) -> dict[str, float]:
-    lines = metrics.render().decode().splitlines()
+    lines = metrics.render(NOW).decode().splitlines()
     pairs = (line.rpartition(" ") for line in lines if line.startswith("kube2git_"))
     found = {name.removeprefix("kube2git_"): float(value) for name, _, value in pairs}
     return {name: value for name, value in found.items() if not re.search("_created", name)}
@@ -73,4 +75,39 @@ def test_the_daemon_itself() -> None:
     metrics.stand(is_leading=True, is_running=False, is_config_good=False)
     found = figures(metrics)
     assert (found["leader"], found["run_in_progress"], found["config_reload_ok"]) == (1, 0, 0)
-    assert b"process_resident_memory_bytes" in metrics.render()
+    assert b"process_resident_memory_bytes" in metrics.render(NOW)
+
+
+def taken(name: str, created: str | None = None, *, is_ready: bool = True) -> dict[str, Any]:
+    snapshot = {"created": created, "ready": is_ready} if created else None
+    return {"claim": {"namespace": "shop", "name": name}, "snapshot": snapshot}
+
+
+def test_the_age_of_a_volumes_last_ready_snapshot() -> None:
+    metrics = Metrics()
+    first = {
+        "outcomes": [
+            taken("db", "2023-11-14T22:12:20Z"),
+            taken("slow", "2023-11-14T22:12:20Z", is_ready=False),
+            taken("gone", "2023-11-14T22:12:20Z"),
+        ],
+        "completed": [],
+    }
+    metrics.took(Ended(SHOP, "success", 2.0, report(snapshots=first)), NOW)
+    found = figures(metrics)
+    assert found['snapshot_age_seconds{claim="db",namespace="shop"}'] == 60
+    assert 'snapshot_age_seconds{claim="slow",namespace="shop"}' not in found
+    # A run that could not take one leaves the older one; one that was cut is ready by now.
+    second = {
+        "outcomes": [taken("db"), taken("slow", "2023-11-14T22:13:00Z", is_ready=False)],
+        "completed": [taken("slow", "2023-11-14T22:12:20Z")],
+    }
+    metrics.took(Ended(SHOP, "success", 2.0, report(snapshots=second)), NOW)
+    metrics.took(Ended(SHOP, "success", 2.0, report(snapshots=None)), NOW)
+    found = figures(metrics)
+    assert found['snapshot_age_seconds{claim="db",namespace="shop"}'] == 60
+    assert found['snapshot_age_seconds{claim="slow",namespace="shop"}'] == 60
+    assert 'snapshot_age_seconds{claim="gone",namespace="shop"}' not in found
+    metrics.follow([], ["shop"])
+    metrics.took(Ended(SHOP, "success", 2.0, report(snapshots=second)), NOW)
+    assert 'snapshot_age_seconds{claim="db",namespace="shop"}' not in figures(metrics)
