@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube2git.config import ConfigError, Settings, SigningForm, load
 from kube2git.core.selection import Patterns, Selection
-from kube2git.errors import UsageError
+from kube2git.errors import SnapshotterError, UsageError
 
 if TYPE_CHECKING:
     from kube2git.adapters.gitrepo import GitRepository
@@ -508,6 +508,18 @@ _FIRST_ASKED = ("csi", "ebs")
 
 
 def snapshotters(settings: Settings, target: Callable[[], Target]) -> dict[str, Snapshotter]:
+    """Return who takes snapshots: the sidecar's, when there is its socket, else those in here.
+
+    By their methods, in the order of asking. Raise SnapshotterError when the sidecar is not there.
+    """
+    if not settings.snapshots.socket:
+        return own_snapshotters(settings, target)
+    from kube2git.adapters.sidecar import Sidecar
+
+    return dict(Sidecar(settings.snapshots.socket).snapshotters())
+
+
+def own_snapshotters(settings: Settings, target: Callable[[], Target]) -> dict[str, Snapshotter]:
     """Return the snapshotters that are installed, by their methods, in the order of asking.
 
     Raise UsageError when one cannot be loaded, or does not like its options.
@@ -580,9 +592,16 @@ def snapshotting(settings: Settings, **choices: Any) -> Snapshotting:
     request = snapshot_request(settings, **choices)
     connection = connect(_connection_settings(settings))
     target = KubeTarget(connection, page_size=settings.cluster.page_size)
+    try:
+        found = snapshotters(settings, lambda: target)
+    except SnapshotterError as error:
+        # The export goes on, and each volume's record says why it has no snapshot.
+        from kube2git.adapters.sidecar import AbsentSidecar
+
+        found = {AbsentSidecar.method: AbsentSidecar(error)}
     return Snapshotting(
         target,
-        snapshotters(settings, lambda: target),
+        found,
         PodCommands(connection),
         request,
         lease=_snapshot_lease(settings),

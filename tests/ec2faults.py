@@ -102,7 +102,8 @@ class Ec2:
         self._moto.start()
         host, port = self._moto.get_host_and_port()
         self._url = f"http://{host}:{port}"
-        self.proxy = _Proxy(_Moto(self._url))
+        self._behind = _Moto(self._url)
+        self.proxy = _Proxy(self._behind)
 
     def on(
         self, operation: str, fault: Fault, *, nth: Collection[int] | None = None, having: str = ""
@@ -119,6 +120,7 @@ class Ec2:
         from moto.backends import get_backend
 
         self.proxy.forget()
+        self._behind.by_token.clear()
         for account in get_backend("ec2").values():
             for backend in account.values():
                 backend.volumes.clear()
@@ -194,14 +196,14 @@ class _Moto:
         self._url = url
         self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=60.0)
         self._lock = threading.Lock()
-        self._by_token: dict[str, Reply] = {}
+        self.by_token: dict[str, Reply] = {}
 
     def __call__(self, request: Request) -> Reply:
         given = request.query
         token = given.get("ClientToken", "")
         with self._lock:
-            if token in self._by_token:
-                return self._by_token[token]
+            if token in self.by_token:
+                return self.by_token[token]
             answer = self._ask(request, given)
             if given.get("Action") == "CreateSnapshots":
                 answer = _without_excluded(answer, given)
@@ -209,7 +211,7 @@ class _Moto:
                 body = answer.body.replace(b">completed<", b">pending<")
                 answer = replace(answer, body=body)
             if token and answer.status == 200:
-                self._by_token[token] = answer
+                self.by_token[token] = answer
         return _page(answer, given) if "MaxResults" in given else answer
 
     def _ask(self, request: Request, given: Mapping[str, str]) -> Reply:

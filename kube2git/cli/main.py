@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "seal": "Seal Secrets anew for other recipients.",
     "check": "Check config, cluster access, rights and Git access.",
     "serve": "Run exports by schedule, as a daemon.",
+    "sidecar": "Take snapshots for an exporter without rights on the storage.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 Json = dict[str, Any]
 """One decoded object: {"apiVersion": …, "kind": …, "metadata": {…}, …}."""
+
+
+T = TypeVar("T")
 
 
 class MalformedJsonError(ValueError):
@@ -105,8 +108,19 @@ def decode(data: bytes | msgspec.Raw) -> Any:
         raise MalformedJsonError(_safe_reason(error)) from None
 
 
+def convert(value: Any, type: type[T]) -> T:
+    """Build a dataclass, or what else its type says, of decoded JSON: the reverse of ``encode``.
+
+    Raise MalformedJsonError when it does not fit the type.
+    """
+    try:
+        return msgspec.convert(value, type)
+    except msgspec.MsgspecError as error:
+        raise MalformedJsonError(_safe_reason(error)) from None
+
+
 def encode(value: Any) -> bytes:
-    """Return compact JSON, keys in the order in which they stand."""
+    """Return compact JSON, keys in the order in which they stand; dataclasses are objects."""
     return _plain_encoder.encode(value)
 
 

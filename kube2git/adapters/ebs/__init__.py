@@ -6,6 +6,6 @@ port.
 """
 
 from kube2git.adapters.ebs.api import Patience
-from kube2git.adapters.ebs.snapshotter import EbsSnapshotter, make
+from kube2git.adapters.ebs.snapshotter import EbsSnapshotter, open_ebs
 
-__all__ = ["EbsSnapshotter", "Patience", "make"]
+__all__ = ["EbsSnapshotter", "Patience", "open_ebs"]

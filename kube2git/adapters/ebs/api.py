@@ -97,6 +97,10 @@ class RefusedByEc2(Exception):  # noqa: N818 - it reads as what happened
         super().__init__(message)
         self.code = code
 
+    def as_a_whole(self) -> SnapshotterError:
+        """Return the error that nothing can be done in this account because of it."""
+        return SnapshotterError(str(self).rstrip("."))
+
     @property
     def is_throttled(self) -> bool:
         """Tell whether EC2 had no time for it, and nothing is wrong otherwise."""
@@ -188,7 +192,7 @@ class Ec2:
                     continue
                 if refusal.is_unsent:
                     raise SnapshotterError(
-                        str(refusal),
+                        str(refusal).rstrip("."),
                         hint="Look at the region, the network's way out, and AWS_ENDPOINT_URL_EC2.",
                     ) from None
                 raise
@@ -216,7 +220,7 @@ class Ec2:
             raise self._refusal(action, code, text, status) from None
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError):
             raise SnapshotterError(
-                "there are no AWS credentials, so EBS cannot be used.", hint=_CHAIN
+                "there are no AWS credentials, so EBS cannot be used", hint=_CHAIN
             ) from None
         except (
             exceptions.CredentialRetrievalError,
@@ -224,7 +228,7 @@ class Ec2:
             exceptions.TokenRetrievalError,
         ):
             raise SnapshotterError(
-                "the AWS credentials cannot be had: what should give them did not.", hint=_CHAIN
+                "the AWS credentials cannot be had: what should give them did not", hint=_CHAIN
             ) from None
         except (exceptions.ConnectTimeoutError, exceptions.EndpointConnectionError):
             raise RefusedByEc2(f"EC2 in {self.region} does not answer.", _UNREACHABLE) from None
@@ -240,14 +244,14 @@ class Ec2:
             ) from None
         except exceptions.BotoCoreError as error:
             raise SnapshotterError(
-                f"EC2 in {self.region} cannot be asked: {type(error).__name__}.", hint=_CHAIN
+                f"EC2 in {self.region} cannot be asked: {type(error).__name__}", hint=_CHAIN
             ) from None
 
     def _refusal(self, action: str, code: str, text: str, status: int) -> Exception:
         if code in _CREDENTIALS:
             what = "have expired" if "Expired" in code else "are not accepted"
             return SnapshotterError(
-                f"the AWS credentials {what} in {self.region} ({code}).", hint=_CHAIN
+                f"the AWS credentials {what} in {self.region} ({code})", hint=_CHAIN
             )
         if code in _DENIED:
             return DeniedByEc2(
@@ -284,7 +288,7 @@ class Regions:
             region = self._opened().region_name
         if not region:
             raise SnapshotterError(
-                "no AWS region is known.",
+                "no AWS region is known",
                 hint="Set AWS_REGION, or snapshots.options.ebs.regions in the configuration.",
             )
         return str(region)
@@ -304,7 +308,7 @@ class Regions:
                 self._session = boto3.Session()
             except exceptions.BotoCoreError as error:
                 raise SnapshotterError(
-                    f"the AWS configuration cannot be used: {type(error).__name__}.", hint=_CHAIN
+                    f"the AWS configuration cannot be used: {type(error).__name__}", hint=_CHAIN
                 ) from None
         return self._session
 
@@ -322,6 +326,6 @@ class Regions:
             return self._opened().client("ec2", region_name=region, config=once)
         except (exceptions.BotoCoreError, ValueError) as error:
             raise SnapshotterError(
-                f"EC2 in {region} cannot be reached: {type(error).__name__}.",
+                f"EC2 in {region} cannot be reached: {type(error).__name__}",
                 hint="Look at the region's name and at AWS_ENDPOINT_URL_EC2.",
             ) from None

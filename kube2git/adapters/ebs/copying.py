@@ -10,7 +10,6 @@ from kube2git.adapters.ebs import lookup, values
 from kube2git.adapters.ebs.api import Ec2, Item, Limit, RefusedByEc2, Regions
 from kube2git.adapters.ebs.beating import in_parallel
 from kube2git.core.snapshots import Snapshot, SnapshotEvent, Stage, Volume
-from kube2git.errors import SnapshotterError
 
 _OF_A_REGION = ("kmsKeyId", "zone")
 
@@ -43,7 +42,7 @@ class Copier:
         try:
             found = lookup.snapshots_with(ec2, self._limit, cluster=cluster)
         except RefusedByEc2 as refusal:
-            raise SnapshotterError(str(refusal)) from None
+            raise refusal.as_a_whole() from None
         return {
             tags[values.COPY_OF]: item
             for item in found

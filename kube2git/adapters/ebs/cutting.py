@@ -21,7 +21,6 @@ from kube2git.core.snapshots import (
     Volume,
     Wait,
 )
-from kube2git.errors import SnapshotterError
 
 _LOST_ANSWERS = 3
 
@@ -111,7 +110,7 @@ class Cutter:
                 for cluster, run in sorted({(j.request.cluster, j.request.run) for j in mine}):
                     known.taken.update(self._taken(ec2, cluster, run))
             except DeniedByEc2 as refusal:
-                raise SnapshotterError(str(refusal)) from None
+                raise refusal.as_a_whole() from None
             except RefusedByEc2 as refusal:
                 known.problem = str(refusal)
             return region, known

@@ -10,7 +10,6 @@ from kube2git.adapters.ebs import lookup, values
 from kube2git.adapters.ebs.api import DeniedByEc2, Item, Limit, Patience, RefusedByEc2, Regions
 from kube2git.adapters.ebs.beating import in_parallel, outcome, pause
 from kube2git.core.snapshots import Restoration, RestoreRequest
-from kube2git.errors import SnapshotterError
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Restorer:
                     self._regions[region], self._limit, restore_run=self._run
                 )
             except RefusedByEc2 as refusal:
-                raise SnapshotterError(str(refusal)) from None
+                raise refusal.as_a_whole() from None
             return region, found
 
         return survey
@@ -134,7 +133,7 @@ class Restorer:
             for region, ids in by_region.items():
                 found.update(lookup.volumes(self._regions[region], ids, self._limit))
         except DeniedByEc2 as refusal:
-            raise SnapshotterError(str(refusal)) from None
+            raise refusal.as_a_whole() from None
         except RefusedByEc2 as refusal:
             return None, str(refusal)
         return found, ""
@@ -159,8 +158,8 @@ def _job(request: RestoreRequest) -> _Job | str:
     if values.region_of(zone) != region:
         there = values.region_of(zone) or zone
         return (
-            f"The snapshot is in {region}, and a volume in {zone} cannot be made of it; "
-            f"`kube2git snapshot copy --to-region {there}` copies it there."
+            f"The snapshot is in {region}, and a volume in {zone} cannot be made of it; copy it to "
+            f"{there} first (docs/ebs.md)."
         )
     return _Job(request, region, zone)
 

@@ -1,4 +1,4 @@
-"""The port ``Snapshotter`` (and ``SnapshotCopier``) for EBS."""
+"""The port ``Snapshotter`` for EBS, and copies to other regions."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ Recorded = tuple[Volume, Snapshot]
 _READING_SECONDS = 300.0
 
 
-def make(context: SnapshotterContext) -> EbsSnapshotter:
+def open_ebs(context: SnapshotterContext) -> EbsSnapshotter:
     """Make one of the options ``regions`` (a list); raise UsageError for others."""
     options = dict(context.options)
     regions = options.pop("regions", ())
     if options or not isinstance(regions, list | tuple):
         raise UsageError(
-            f"the options of the snapshotter {values.METHOD} are not understood.",
+            f"the options of the snapshotter {values.METHOD} are not understood",
             hint="It has one: regions, a list of names of AWS regions.",
         )
     for region in regions:
         if not values.is_region(str(region)):
-            raise UsageError(f"{region!r} is not the name of an AWS region.")
+            raise UsageError(f"{region!r} is not the name of an AWS region")
     return EbsSnapshotter(tuple(map(str, regions)))
 
 
@@ -80,7 +80,7 @@ class EbsSnapshotter:
         try:
             items = lookup.volumes(self._regions[found[0].region], ids, Limit(_READING_SECONDS))
         except RefusedByEc2 as refusal:
-            raise SnapshotterError(str(refusal)) from None
+            raise refusal.as_a_whole() from None
         return len(items) == len(set(ids)) and bool(common_instance(list(items.values())))
 
     def create(
@@ -112,7 +112,7 @@ class EbsSnapshotter:
                         claim = values.claim_of(values.tags_of(item), str(item.get("VolumeId", "")))
                         yield FoundSnapshot(claim, values.DRIVER, snapshot)
             except RefusedByEc2 as refusal:
-                raise SnapshotterError(str(refusal)) from None
+                raise refusal.as_a_whole() from None
 
     def settle(self, snapshots: Sequence[Recorded]) -> None:
         """Do nothing: the marks are tags of the snapshot itself, and stay with it."""
@@ -142,9 +142,13 @@ class EbsSnapshotter:
         key: str = "",
         seconds: float,
     ) -> Iterator[SnapshotEvent | None]:
-        """Copy snapshots into a region; see SnapshotCopier."""
+        """Begin copies of snapshots in a region; yield CUT, or READY, with each copy.
+
+        ``key`` is a KMS key of that region; without one the copy has the account's default key. A
+        copy that was begun before is found by its mark, for the same cluster and snapshot.
+        """
         if not values.is_region(region):
-            raise SnapshotterError(f"{region!r} is not the name of an AWS region.")
+            raise SnapshotterError(f"{region!r} is not the name of an AWS region")
         yield from Copier(self._regions, region, key, Limit(seconds)).run(snapshots, cluster)
 
     def _locate(self, volume: Volume) -> values.Place | None:
@@ -173,7 +177,7 @@ class EbsSnapshotter:
             try:
                 found = self._look(region, batch, limit)
             except DeniedByEc2 as refusal:
-                raise SnapshotterError(str(refusal)) from None
+                raise refusal.as_a_whole() from None
             except RefusedByEc2 as refusal:
                 return [Finding(one, Existence.UNREACHABLE, str(refusal)) for _, one in batch]
             return [_finding(one, region, found.get(one.handle)) for _, one in batch]
@@ -218,7 +222,7 @@ class EbsSnapshotter:
             try:
                 found = self._look(region, batch, limit)
             except DeniedByEc2 as refusal:
-                raise SnapshotterError(str(refusal)) from None
+                raise refusal.as_a_whole() from None
             except RefusedByEc2 as refusal:
                 return [Finding(one, Existence.UNREACHABLE, str(refusal)) for _, one in batch]
             return [delete_one(one, found.get(one.handle)) for _, one in batch]

@@ -385,7 +385,7 @@ def test_a_zone_of_another_region_asks_for_a_copy(ec2: Ec2, snapshotter: EbsSnap
     volume = ebs_volume(ec2.new_volume())
     snapshot = taken(snapshotter, volume)
     reason = restored(snapshotter, [restoring(volume, snapshot, "us-east-1a")])
-    assert "snapshot copy --to-region us-east-1" in reason
+    assert "copy it to us-east-1 first" in reason
 
     pairs = [(volume, snapshot)]
     copies = []
