@@ -443,7 +443,8 @@ def test_the_guides_of_installing_and_operating_work_as_they_are_written(
             said[line] = reader.type(line)
             if line.startswith("ssh-keygen"):
                 # The key that the server knows takes the place of the new one.
-                (home / "deploy_key").unlink()
+                for name in ("deploy_key", "deploy_key.pub"):
+                    (home / name).unlink()
                 (home / "deploy_key").write_text(server.key_path.read_text())
                 (home / "deploy_key").chmod(0o600)
 
