@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_OWN_TERMINAL = (
+    "import fcntl, os, sys, termios; "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 KUBE2GIT = Path(sys.executable).parent / "kube2git"
 
 
@@ -86,6 +92,38 @@ class Tool:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def on_terminal(
+        self, *args: str | Path, typed: Mapping[str, str] | None = None, timeout: float = 60
+    ) -> tuple[int, str]:
+        """Run one command on a terminal of its own; return its exit code and all that it showed.
+
+        ``typed``: what is entered when some words have been shown, each once.
+        """
+        ours, theirs = os.openpty()
+        run = subprocess.Popen(
+            [sys.executable, "-c", _OWN_TERMINAL, *self.command(*args)],
+            env=self.environ,
+            cwd=self.home,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        stop = threading.Timer(timeout, run.kill)
+        stop.start()
+        shown, waiting = b"", dict(typed or {})
+        # Reading fails when the other side has been closed.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 65536):
+                shown += part
+                for words in [words for words in waiting if words.encode() in shown]:
+                    os.write(ours, f"{waiting.pop(words)}\n".encode())
+        os.close(ours)
+        code = run.wait()
+        stop.cancel()
+        return code, shown.decode().replace("\r\n", "\n")
 
     def export(self, *args: str | Path, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
         """Export and return the report."""

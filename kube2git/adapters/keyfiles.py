@@ -9,13 +9,13 @@ from pathlib import Path
 from kube2git.errors import UsageError
 
 
-def read(path: Path) -> str | None:
-    """Return a key file's text, or None when there is no such file; raise UsageError."""
+def read(path: Path) -> bytes | None:
+    """Return what a key file holds, or None when there is no such file; raise UsageError."""
     try:
-        return path.read_text()
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         raise UsageError(
             f"the key file {path} cannot be read", hint="Look at its owner and its rights."
         ) from None

@@ -29,7 +29,7 @@ def command(**given: Any) -> int:
         lambda: wiring.cluster(settings),
         wiring.selection(settings),
         wiring.rules(settings),
-        lambda: wiring.identities(settings),
+        lambda: wiring.identities(settings, output.ask_passphrase),
         frozenset(wiring.sealing(settings).rules) if settings.sealing.recipients else frozenset(),
         checks_signature=bool(settings.replay.allowed_signers or settings.replay.allowed_gpg_keys),
     )

@@ -26,6 +26,7 @@ _LOCAL = (
 @click.option(
     "--map", "maps", multiple=True, metavar="FROM=TO", help="With --live: a renamed namespace."
 )
+@options.reveal_option
 @options.output_option("table", "diff", "json", "name")
 @options.selection_options
 @options.cluster_options
@@ -36,12 +37,14 @@ def command(
     words: tuple[str, ...],
     live: bool,
     maps: tuple[str, ...],
+    reveal: bool,
     **given: Any,
 ) -> int:
     """Compare two revisions, or a revision with the cluster, object by object.
 
     Without REV2 and --live, REV is compared with the branch's newest commit. Objects are named as
-    kubectl does: deploy/web -n shop. Values of Secrets are masked.
+    kubectl does: deploy/web -n shop. Values of Secrets are masked, unless --reveal shows them on a
+    terminal.
 
     --live compares as a replay with --prune=all does, and only reads: what it calls equal, a replay
     leaves as it is.
@@ -56,7 +59,7 @@ def command(
 
     settings = options.settings_from(given)
     repository = wiring.repository(settings)
-    opener = wiring.opener(settings)
+    opener = wiring.opener(settings, output.ask_passphrase, reveals=reveal)
     other = ""
     if words and not live and history.is_revision(repository, words[0]):
         other, words = words[0], words[1:]
@@ -65,7 +68,7 @@ def command(
     is_complete = True
     if live:
         draft = _draft(settings, revision, names, maps)
-        diffs = plans.drift(draft)
+        diffs = plans.drift(draft, reveals=reveal)
         is_complete = not draft.plan.problems
         output.tell(f"warning: {problem.sentence}" for problem in draft.plan.problems)
         output.tell(plans.left_alone(draft.plan, output.paint()))
@@ -124,12 +127,12 @@ def _draft(
             request,
             rules=wiring.rules(settings),
             clock=wiring.now,
-            unseal=wiring.unsealer(settings),
+            unseal=wiring.unsealer(settings, output.ask_passphrase),
             sealing=wiring.sealing(settings),
             memory=wiring.memory(settings, repository),
         ):
             if isinstance(event, Progress):
-                status.say(plans.progress_line(event))
+                status.say(plans.progress_line(event), event.phase)
             else:
                 draft = event
     return draft

@@ -88,7 +88,7 @@ def command(
             snapshots=wiring.snapshotting(settings) if takes_snapshots else None,
         ):
             if isinstance(event, Progress):
-                status.say(exports.progress_line(event))
+                status.say(exports.progress_line(event), event.phase)
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises

@@ -30,7 +30,7 @@ def command(*, where: str, config: str, branch: str, prefix: str) -> int:
     if file.exists():
         lines.append(f"The config file {file} exists and was left as it is.")
     else:
-        key, recipient, is_new = wiring.make_identity()
+        key, recipient, is_new = wiring.make_identity(output.ask_passphrase)
         file.write_bytes(wiring.new_config(where, branch, prefix, recipient))
         lines.append(f"Wrote {file}.")
         lines.append(

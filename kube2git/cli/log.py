@@ -30,7 +30,7 @@ def command(
 
     settings = options.settings_from(given)
     repository = wiring.repository(settings)
-    opener = wiring.opener(settings)
+    opener = wiring.opener(settings, output.ask_passphrase)
     names = options.object_names(words, (namespace,) if namespace else ())
     entries = history.log(repository, rev or "HEAD", names, limit=max_count or 0, opener=opener)
     if given["output"] == "json":

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from kube2git import __version__
+from kube2git.cli import verbosity
 from kube2git.errors import EXIT_CODES, Kube2gitError
 
 COMMANDS: dict[str, str] = {
@@ -47,7 +48,7 @@ class _Commands(click.Group):
         module = importlib.import_module(f"kube2git.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101 - told to the type checker
-        return command
+        return verbosity.with_verbosity(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -94,8 +95,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         code = _say(error.format_message(), code=2)
     except Kube2gitError as error:
-        if os.environ.get("KUBE2GIT_TRACEBACK"):
-            raise
+        if verbosity.is_verbose():
+            _show_trace(error)
         code = _say(str(error), error.hint, code=error.exit_code)
     except KeyboardInterrupt:
         code = _say("interrupted: nothing that was not reported above was done.", code=130)
@@ -105,6 +106,13 @@ def main(args: list[str] | None = None) -> NoReturn:
         # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, its words may hold a Secret's
+        _show_trace(error)
+        code = _say(
+            f"this is a bug in kube2git ({type(error).__qualname__}).",
+            "Please report it with the lines above; they hold no values of your objects.",
+            code=Kube2gitError.exit_code,
+        )
     sys.exit(code)
 
 
@@ -114,6 +122,11 @@ class _Terminated(BaseException):
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
     raise _Terminated
+
+
+def _show_trace(error: BaseException) -> None:
+    for line in verbosity.trace(error):
+        click.echo(line, err=True)
 
 
 def _say(message: str, hint: str = "", *, code: int) -> int:

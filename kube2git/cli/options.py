@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,6 +103,27 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
         )(command)
 
     return add
+
+
+def reveal_option(command: Command) -> Command:
+    """--reveal, which is refused unless a person is looking at stdout."""
+    return click.option(
+        "--reveal",
+        is_flag=True,
+        callback=_only_on_a_terminal,
+        help="Show the values of Secrets in clear, on a terminal only.",
+    )(command)
+
+
+def _only_on_a_terminal(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    del param
+    if value and not sys.stdout.isatty():
+        raise click.UsageError(
+            "--reveal shows Secrets in clear on a terminal only, and stdout is none: a file or a "
+            "pipe would keep them. `kube2git show` without it and `sops -d` write them to a file.",
+            ctx,
+        )
+    return value
 
 
 def object_names(words: Sequence[str], namespaces: Sequence[str]) -> tuple[ObjectName, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,11 +39,28 @@ def tell(lines: Iterable[str]) -> None:
         click.echo(line, err=True)
 
 
+def ask_passphrase(path: Path) -> str | None:
+    """Ask for the passphrase of a key file without showing it; None when nobody is there."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    words = f"Passphrase of {path}"
+    answer: str = click.prompt(words, hide_input=True, err=True, default="", show_default=False)
+    return answer
+
+
+_log = logging.getLogger(__name__)
+
+
 class StatusLine:
-    """One line on stderr that is rewritten while work goes on; silent off a terminal."""
+    """One line on stderr that is rewritten while work goes on; silent off a terminal.
+
+    With -v every phase is a line in the log instead.
+    """
 
     def __init__(self) -> None:
-        self.shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.shows = is_terminal and not _log.isEnabledFor(logging.INFO)
+        self._phase = ""
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +79,11 @@ class StatusLine:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, phase: str) -> None:
+        """Show where things stand; ``phase`` is what stays the same for a while."""
+        if phase != self._phase:
+            self._phase = phase
+            _log.info("%s", phase)
         if self.shows:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()

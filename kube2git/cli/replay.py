@@ -243,14 +243,14 @@ def _plan(
             request,
             rules=wiring.rules(settings),
             clock=wiring.now,
-            unseal=wiring.unsealer(settings),
+            unseal=wiring.unsealer(settings, output.ask_passphrase),
             sealing=wiring.sealing(settings),
             memory=wiring.memory(settings, repository),
             find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):
-                status.say(plans.progress_line(event))
+                status.say(plans.progress_line(event), event.phase)
             else:
                 draft = event
     assert draft is not None  # noqa: S101 - a flow yields its draft or raises
@@ -277,7 +277,7 @@ def _carry_out(
     with wiring.few_collections(), output.StatusLine() as status:
         for event in events:
             if isinstance(event, Progress):
-                status.say(plans.progress_line(event))
+                status.say(plans.progress_line(event), event.phase)
             elif isinstance(event, replaying.ReplayReport | replaying.RehearsalReport):
                 report = event
             elif form in ("table", "diff") and (not event.is_done or event.warnings):

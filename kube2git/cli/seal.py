@@ -38,12 +38,12 @@ def rotate(*, push: bool | None, **given: Any) -> int:
         for event in rotating.rotate(
             wiring.repository(settings),
             wiring.sealing(settings, makes_key=True),
-            wiring.identities(settings),
+            wiring.identities(settings, output.ask_passphrase),
             clock=wiring.now,
             push=settings.git.push if push is None else push,
         ):
             if isinstance(event, Progress):
-                status.say(f"{event.phase} {event.objects:,} files")
+                status.say(f"{event.phase} {event.objects:,} files", event.phase)
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises

@@ -12,18 +12,22 @@ from kube2git.cli import options, output
 @click.command("show")
 @click.argument("where", metavar="REV[:OBJECT]")
 @click.option("-n", "--namespace", metavar="NS", help="Namespace of the object.")
+@options.reveal_option
 @options.output_option("yaml", "json", "name")
 @options.repo_options
-def command(*, where: str, namespace: str | None, **given: Any) -> int:
+def command(*, where: str, namespace: str | None, reveal: bool, **given: Any) -> int:
     """Show an object as it is at a revision: HEAD~1:deploy/web -n shop.
 
-    Without OBJECT, lists the objects that the revision holds.
+    Without OBJECT, lists the objects that the revision holds. Sealed values stay sealed, unless
+    --reveal shows them on a terminal.
     """
     from kube2git import wiring
     from kube2git.core import yamlio
+    from kube2git.core.sealing import is_sealed, legible
     from kube2git.flows import history
 
-    repository = wiring.repository(options.settings_from(given))
+    settings = options.settings_from(given)
+    repository = wiring.repository(settings)
     revision, colon, word = where.rpartition(":") if ":" in where else (where, "", "")
     names = options.object_names((word,) if colon else (), (namespace,) if namespace else ())
     form = given["output"]
@@ -37,6 +41,12 @@ def command(*, where: str, namespace: str | None, **given: Any) -> int:
             output.answer(str(ref) for ref in refs)
         return 0
     shown = list(history.show(repository, revision, names))
+    if reveal:
+        unseal = wiring.unsealer(settings, output.ask_passphrase)
+        shown = [
+            (ref, legible(unseal(str(ref), body) if is_sealed(body) else body))
+            for ref, body in shown
+        ]
     if form == "name":
         output.answer(str(ref) for ref, _ in shown)
     elif form == "json":

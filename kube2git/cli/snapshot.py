@@ -70,7 +70,7 @@ def create(
             dry_run=dry_run,
         ):
             if isinstance(event, Progress):
-                status.say(exports.progress_line(event))
+                status.say(exports.progress_line(event), event.phase)
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises
@@ -146,7 +146,7 @@ def verify(*, revision: str, namespace: tuple[str, ...], **given: Any) -> int:
             wiring.repository(settings), _snapshotters(settings), revision, Patterns(namespace)
         ):
             if isinstance(event, Progress):
-                status.say(exports.progress_line(event))
+                status.say(exports.progress_line(event), event.phase)
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises
@@ -232,7 +232,7 @@ def _prune(repository: Repo, found: dict[str, Snapshotter], request: PruneReques
     with output.StatusLine() as status:
         for event in snapshotting.prune(repository, found, request, clock=wiring.now):
             if isinstance(event, Progress):
-                status.say(exports.progress_line(event))
+                status.say(exports.progress_line(event), event.phase)
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises

@@ -11,7 +11,7 @@ from kube2git.core.fielddiff import FieldChange
 from kube2git.core.message import Change, ObjectChange
 from kube2git.core.objects import ObjectRef, ref_of
 from kube2git.core.ports import Commit, KindRead, RepoState, Synced
-from kube2git.core.sealing import Opener, hidden_in
+from kube2git.core.sealing import Opener, hidden_in, legible
 from kube2git.core.snapshots.outcomes import SnapshotReport
 from kube2git.core.wire import Json
 
@@ -120,7 +120,8 @@ class ObjectDiff:
     ) -> ObjectDiff:
         """Compare two states of one object, of which one may be missing.
 
-        What is sealed is opened where ``opener`` can; values that are or were sealed are masked.
+        What is sealed is opened where ``opener`` can; values that are or were sealed are masked,
+        unless it reveals them.
         """
         body = new if new is not None else old
         if body is None:
@@ -130,10 +131,13 @@ class ObjectDiff:
         opened = opener or Opener()
 
         def hidden(path: fielddiff.Path) -> bool:
-            return secret(path) or sealed(path)
+            return not opened.reveals and (secret(path) or sealed(path))
 
         old = None if old is None else opened.open(old)
         new = None if new is None else opened.open(new)
+        if opened.reveals:
+            old = None if old is None else legible(old)
+            new = None if new is None else legible(new)
         if old is None or new is None:
             change = Change.ADDED if old is None else Change.REMOVED
             return cls(change, ref, (), old, new, hidden)

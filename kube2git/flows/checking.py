@@ -86,14 +86,14 @@ def _recovery(
 ) -> Iterator[Finding]:
     """Prove that what is sealed in the newest commit can be opened with the key at hand."""
     try:
-        identities = find_identities()
         repo = open_repo()
         tip = repo.tip()
         tree = repo.tree(tip) if tip else {}
-    except Kube2gitError as error:
-        yield Finding("recovery key", False, str(error), error.hint)
+    except Kube2gitError:
+        # Told already, of the repository.
         return
     paths = [path for path in tree if layout.place_of(path)]
+    identities: Identities | None = None
     sealed, failures = 0, list[Kube2gitError]()
     for path, data in zip(paths, repo.read(tree[path] for path in paths), strict=True):
         # Most files are not sealed, and to decode them all would take long.
@@ -103,12 +103,18 @@ def _recovery(
         if not is_sealed(body):
             continue
         sealed += 1
+        if identities is None:
+            try:
+                identities = find_identities()
+            except Kube2gitError as error:
+                yield Finding("recovery key", False, str(error), error.hint)
+                return
         try:
             if len(identities):
                 unseal(body, identities)
         except SealingError as error:
             failures.append(error)
-    if not sealed:
+    if identities is None:
         return
     if not len(identities):
         yield Finding(

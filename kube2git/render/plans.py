@@ -12,7 +12,7 @@ from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
 from kube2git.core.plan import Action, Plan, PlannedAction
 from kube2git.core.report import ObjectDiff, Progress
-from kube2git.core.sealing.opening import hidden_in
+from kube2git.core.sealing import Opener, hidden_in
 from kube2git.core.wire import Json
 from kube2git.flows.replaying import Draft, Outcome, ReplayReport, Verdict
 from kube2git.render import differences
@@ -170,14 +170,21 @@ def diffs(draft: Draft) -> list[ObjectDiff]:
     return [_diff(draft, live, wanted) for live, wanted, _ in _states(draft, draft.plan.writes)]
 
 
-def drift(draft: Draft) -> list[ObjectDiff]:
-    """Return how the target differs from the commit: what a replay would write or cannot."""
+def drift(draft: Draft, *, reveals: bool = False) -> list[ObjectDiff]:
+    """Return how the target differs from the commit: what a replay would write or cannot.
+
+    ``reveals``: values that were sealed may be shown.
+    """
     told = [one for one in draft.plan.actions if one.action.writes or one.action is Action.BLOCKED]
     found = []
     for live, wanted, ref in _states(draft, told):
         old = draft.sealed.get(ref) if wanted is None else wanted
         if old is not None or live is not None:
-            found.append(_diff(draft, old, live))
+            found.append(
+                ObjectDiff.between(old, live, Opener(reveals=True))
+                if reveals
+                else _diff(draft, old, live)
+            )
     return sorted(found, key=lambda diff: (diff.ref.namespace, diff.ref))
 
 

@@ -8,9 +8,11 @@ nor end a whole process group when time is up.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +60,9 @@ _SETTINGS = (
     "submodule.recurse=false",
 )
 """What must not depend on the user's or the system's configuration."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +208,7 @@ class Git:
             arguments, granted, environment or {}, subprocess.PIPE, session=credentials is not None
         )
         timed_out = False
+        begun = time.monotonic()
         try:
             out, error = process.communicate(data, granted.timeout)
         except subprocess.TimeoutExpired:
@@ -213,6 +219,9 @@ class Git:
             _end(process, gently=True)
             raise
         text = granted.scrub(error.decode("utf-8", "replace"))
+        milliseconds = (time.monotonic() - begun) * 1000
+        # Its other words may hold an address or a path; the command is enough.
+        _log.debug("git %s: %d, %.0f ms", _name(arguments), process.returncode, milliseconds)
         return Result(process.returncode, out, text, timed_out)
 
     def must(
@@ -297,6 +306,17 @@ class Dialogue:
     def stop(self) -> None:
         """End git at once, unless it has ended, and close the pipes."""
         _end(self._process, gently=False)
+
+
+def _name(arguments: Sequence[str]) -> str:
+    """Return the command among the arguments of git, which may begin with options."""
+    words = iter(arguments)
+    for word in words:
+        if word == "-c":
+            next(words)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def _end(process: subprocess.Popen[bytes], *, gently: bool) -> None:

@@ -6,6 +6,7 @@ branch only at the very end and only from where it was expected to be.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -42,6 +43,7 @@ from kube2git.errors import (
 )
 
 _PUSH_ATTEMPTS = 5
+_log = logging.getLogger(__name__)
 
 
 class GitRepository:
@@ -342,6 +344,7 @@ class GitRepository:
                 if behind == 0:
                     if ahead == 0 or self._push(remote, tip, known):
                         return replace(total, pushed=ahead)
+                    _log.info("somebody else pushed first; trying again on top of theirs")
                     # Whoever was faster may be at it again: do not march in step.
                     time.sleep(random.SystemRandom().uniform(0.05, 0.25) * (attempt + 1))
                 came = self._fetch(remote)

@@ -142,7 +142,7 @@ class Connection:
                     return response
                 why, asked = f"status {status}", response.headers.get("Retry-After")
             seconds = self._backoff.delay(attempt, asked, random.random())  # noqa: S311
-            _log.debug("%s %s: %s; next try in %.1f s", method, path, why, seconds)
+            _log.info("%s %s: %s; next try in %.1f s", method, path, why, seconds)
             wait(seconds)
 
     @contextlib.contextmanager
@@ -164,6 +164,7 @@ class Connection:
             )
         except urllib3.exceptions.HTTPError as error:
             raise _BrokenError(error).translated(session.server) from None
+        _log.debug("GET %s: %d, watching", path, answer.status)
         try:
             yield Stream(answer, session.server)
         finally:
@@ -184,6 +185,7 @@ class Connection:
     ) -> Response:
         headers = session.headers
         headers.update(extra)
+        begun = time.monotonic()
         try:
             answer = session.pool.urlopen(
                 method,
@@ -201,6 +203,8 @@ class Connection:
                 data = zlib.decompress(data, _CHECKED_GZIP)
         except (urllib3.exceptions.HTTPError, zlib.error) as error:
             raise _BrokenError(error) from None
+        milliseconds = (time.monotonic() - begun) * 1000
+        _log.debug("%s %s: %d, %.0f ms", method, path, answer.status, milliseconds)
         return Response(path, answer.status, answer.headers, data)
 
     def _denied(self, response: Response) -> ClusterDeniedError:

@@ -19,9 +19,9 @@ from kube2git.core.sealing.errors import (
     WrongIdentityError,
 )
 from kube2git.core.sealing.fingerprints import Seals
-from kube2git.core.sealing.keys import Identities, Recipients, new_identity
+from kube2git.core.sealing.keys import Identities, Recipients, is_protected, new_identity
 from kube2git.core.sealing.leaks import Finding, SecretValues
-from kube2git.core.sealing.opening import Opener, hidden_in, scope_of
+from kube2git.core.sealing.opening import Opener, hidden_in, legible, scope_of
 from kube2git.core.sealing.rules import SealRule, field_text, seal_rules
 from kube2git.core.sealing.scope import Scope
 from kube2git.core.sealing.sealer import LeakPolicy, Sealer, Sealing, describe
@@ -51,7 +51,9 @@ __all__ = [
     "describe",
     "field_text",
     "hidden_in",
+    "is_protected",
     "is_sealed",
+    "legible",
     "new_identity",
     "other_keys_of",
     "recipients_of",

@@ -16,6 +16,7 @@ import pyrage
 
 from kube2git.core.sealing.errors import PassphraseError, SealingKeyError, TamperedError
 
+_PROTECTED = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----")
 
 
@@ -95,13 +96,19 @@ def _read_recipient(text: str, place: int) -> tuple[str, Any]:
 # ── Identities ───────────────────────────────────────────────────────────────────────────────
 
 
+def is_protected(data: bytes) -> bool:
+    """Tell whether an age identity file opens with a passphrase only."""
+    return data.lstrip().startswith(_PROTECTED)
+
+
 class Identities:
     """The private keys at hand; possibly none."""
 
-    __slots__ = ("_keys", "recipients")
+    __slots__ = ("_keys", "pairs", "recipients")
 
     def __init__(self, keys: Iterable[tuple[str, Any]] = ()) -> None:
-        pairs = list(keys)
+        self.pairs = pairs = list(keys)
+        """(public key, private key), for ``joined``."""
         self._keys = [key for _, key in pairs]
         self.recipients = frozenset(text for text, _ in pairs if text)
         """Their public keys, as far as they can be told: not of SSH keys."""
@@ -118,6 +125,11 @@ class Identities:
             data = source.encode() if isinstance(source, str) else source
             keys += _read_identities(data, passphrase)
         return cls(keys)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Identities]) -> Identities:
+        """Return the keys of all parts together."""
+        return cls(pair for part in parts for pair in part.pairs)
 
     def unwrap(self, wraps: Sequence[Wrap]) -> bytes | None:
         """Return the data key, or None when it is wrapped for none of these identities.
@@ -159,7 +171,7 @@ _HINT_IDENTITY = "Give an age identity file (AGE-SECRET-KEY-1…) or an SSH priv
 
 def _read_identities(data: bytes, passphrase: str | None) -> list[tuple[str, Any]]:
     text = data.lstrip()
-    if text.startswith((b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")):
+    if is_protected(text):
         return _read_lines(_open_protected(text, passphrase))
     if text.startswith(b"-----BEGIN "):
         return [("", _read_ssh(text))]
@@ -190,7 +202,8 @@ def _open_protected(data: bytes, passphrase: str | None) -> bytes:
     if passphrase is None:
         raise PassphraseError(
             "The identity file is protected by a passphrase, and none was given.",
-            hint="Give the passphrase, or an unprotected copy: age -d identity.age > identity.txt.",
+            hint="Put it into the environment variable that sealing.passphrase_variable names, or "
+            "run the command on a terminal, where it is asked for.",
         )
     try:
         return bytes(pyrage.passphrase.decrypt(data, passphrase))

@@ -15,7 +15,13 @@ from kube2git.core.objects import Manifest, ObjectRef, ref_of
 from kube2git.core.planning import Unreadable
 from kube2git.core.ports import Discovery, Repo
 from kube2git.core.remap.closure import needed_by
-from kube2git.core.sealing import MalformedSealError, Sealer, Sealing, Seals
+from kube2git.core.sealing import (
+    MalformedSealError,
+    Sealer,
+    Sealing,
+    SealingKeyError,
+    Seals,
+)
 from kube2git.core.selection import ClusterScoped, names_in_repository
 from kube2git.core.wire import Json
 from kube2git.errors import Kube2gitError, RefusedError, RepositoryNotFoundError
@@ -140,6 +146,9 @@ class CommitReader:
         if self._unseal is not None:
             try:
                 return self._unseal(path, body)
+            except SealingKeyError:
+                # A key that cannot be used is not about this one object.
+                raise
             except (Kube2gitError, ValueError) as error:
                 reason = f"It cannot be unsealed: {error}"
         found.unreadable.append(Unreadable(path, reason, ref, is_sealed=True))

@@ -142,7 +142,7 @@ def test_no_repr_holds_a_secret() -> None:
             settings,
             sealer,
             sealer.seals(frozenset()),
-            Opener(ALICE.identities),
+            Opener(lambda: ALICE.identities),
             *describe(findings, "ConfigMap"),
             values,
             findings,

@@ -198,7 +198,7 @@ def test_a_protected_identity_file_opens_with_its_passphrase(file: str | bytes) 
     assert identities.recipients == {PROTECTED_RECIPIENT}
     with pytest.raises(PassphraseError, match="none was given") as caught:
         Identities.parse(file)
-    assert "age -d" in caught.value.hint
+    assert "sealing.passphrase_variable" in caught.value.hint
     with pytest.raises(PassphraseError, match="does not open with the passphrase") as caught:
         Identities.parse(file, passphrase="wrong guess")
     assert "wrong guess" not in str(caught.value) + caught.value.hint
