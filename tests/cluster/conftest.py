@@ -99,6 +99,17 @@ def storage_target(
         yield Storage(plane, driver)
 
 
+@pytest.fixture(scope="session")
+def storage_without_groups(
+    driver: csidriver.Driver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Storage]:
+    """Give another cluster on the driver of `storage`, without the API of group snapshots."""
+    folder = tmp_path_factory.mktemp("storage-without-groups")
+    with controlplane.start(folder, csi=True, groups=False) as plane:
+        plane.add_csi_driver(driver.name, driver.socket, classes=CLASSES)
+        yield Storage(plane, driver)
+
+
 @pytest.fixture(autouse=True)
 def well_driver(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave a driver without faults to the next test."""

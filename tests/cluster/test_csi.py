@@ -27,7 +27,6 @@ from kube2git.core.snapshots import (
     Wait,
 )
 from tests import csidriver
-from tests.cluster.conftest import StartControlPlane
 from tests.cluster.storage import CLASSES, SNAPSHOTS, Object, Storage
 from tests.conformance import snapshotter_port as port
 from tests.csidriver import Fault, Switches
@@ -390,7 +389,7 @@ def test_killed_runs_find_their_own_snapshots_again(storage: Storage) -> None:
 
 
 def test_a_group_is_one_cut_that_comes_back_in_a_second_cluster(
-    storage: Storage, storage_target: Storage, control_plane: StartControlPlane
+    storage: Storage, storage_target: Storage, storage_without_groups: Storage
 ) -> None:
     namespace = storage.plane.create_namespace("csi")
     volumes = [new_volume(storage, namespace, f"part-{n}", f"bytes {n}") for n in range(3)]
@@ -448,15 +447,12 @@ def test_a_group_is_one_cut_that_comes_back_in_a_second_cluster(
         name = volume.claim.name
         assert storage_target.checksums(elsewhere, name) == storage.checksums(namespace, name)
 
-    plane = control_plane(csi=True, groups=False)
-    plane.add_csi_driver(storage.driver.name, storage.driver.socket, classes=CLASSES)
-    poor = Storage(plane, storage.driver)
-    reason = restore(storage, poor, plane.create_namespace(), volumes[0], pairs[0][1])
+    poor = storage_without_groups
+    reason = restore(storage, poor, poor.plane.create_namespace(), volumes[0], pairs[0][1])
     assert "does not serve the group snapshot API" in reason
     looked = port.findings(open_snapshotter(poor).verify(pairs))
     assert {one.existence for one in looked.values()} == {Existence.EXISTS}
-    plane.check_alive()
-    plane.stop()
+    poor.plane.check_alive()
 
     (refused,) = port.findings(snapshotter.delete(pairs[:1], seconds=20)).values()
     assert "goes only as a whole: 2 of its members" in refused.reason

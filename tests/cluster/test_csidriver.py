@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from tests import csidriver
-from tests.cluster.conftest import StartControlPlane
 from tests.cluster.storage import SNAPSHOTS, Object, Storage
 from tests.csidriver import Fault, Switches
 
@@ -128,14 +127,13 @@ def test_a_fault_strikes_as_often_as_it_says(storage: Storage) -> None:
 
 
 def test_a_driver_can_be_without_snapshots_and_a_cluster_without_groups(
-    control_plane: StartControlPlane, driver: csidriver.Driver
+    storage_without_groups: Storage,
 ) -> None:
-    plane = control_plane(csi=True, groups=False)
+    plane, driver = storage_without_groups.plane, storage_without_groups.driver
     plane.add_csi_driver(driver.name, driver.socket, classes="plain", snapshots=False)
-    storage = Storage(plane, driver)
     namespace = plane.create_namespace()
-    storage.create_claim(namespace, "data", storage_class="plain")
-    assert storage.items(f"{SNAPSHOTS}/volumesnapshotclasses") == []
+    storage_without_groups.create_claim(namespace, "data", storage_class="plain")
+    classes = storage_without_groups.items(f"{SNAPSHOTS}/volumesnapshotclasses")
+    assert "plain" not in {one["metadata"]["name"] for one in classes}
     assert plane.get("/apis/groupsnapshot.storage.k8s.io").status == 404
     assert "csi-snapshotter-plain" not in plane.components
-    plane.stop()
