@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from kube2git.adapters.csi import bodies
 from kube2git.adapters.csi.bodies import GROUP, SINGLE, Family
 from kube2git.adapters.csi.landscape import Landscape
-from kube2git.core.snapshots import Existence, Finding, Restoration, RestoreRequest
+from kube2git.core.snapshots import (
+    RESTORE_PREFIX,
+    Existence,
+    Finding,
+    Restoration,
+    RestoreRequest,
+)
 from kube2git.core.wire import Json
 
 ALLOWS_CHANGE = "snapshot.storage.kubernetes.io/allow-volume-mode-change"
@@ -79,7 +85,7 @@ class Restorer:
         return answers
 
     def _name(self, *words: str) -> str:
-        return f"kube2git-restore-{bodies.hashed(self.run, *words)}"
+        return f"{RESTORE_PREFIX}{bodies.hashed(self.run, *words)}"
 
     def _pair(self, family: Family, request: RestoreRequest, name: str) -> list[Json]:
         """Return a content that names what the storage has, and the snapshot object on it."""

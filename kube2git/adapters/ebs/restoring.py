@@ -9,7 +9,7 @@ from functools import partial
 from kube2git.adapters.ebs import lookup, values
 from kube2git.adapters.ebs.api import DeniedByEc2, Item, Limit, Patience, RefusedByEc2, Regions
 from kube2git.adapters.ebs.beating import in_parallel, outcome, pause
-from kube2git.core.snapshots import Restoration, RestoreRequest
+from kube2git.core.snapshots import RESTORE_PREFIX, Restoration, RestoreRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _progress(making: _Making, item: Item | None, seen: set[str]) -> Restoration
     request, volume = making.job.request, making.volume
     state = "" if item is None else str(item["State"])
     if item is not None and state in _USABLE:
-        name = f"restored-{volume}"
+        name = f"{RESTORE_PREFIX}{volume}"
         body = values.persistent_volume(request, volume, making.job.zone, int(item["Size"]))
         return Restoration(request.claim, objects=(body,), claim_spec={"volumeName": name})
     if (item is None and volume not in seen) or state == "creating":

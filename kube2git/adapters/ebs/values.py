@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from kube2git.core.snapshots import ClaimRef, RestoreRequest, Snapshot, Volume
+from kube2git.core.snapshots import RESTORE_PREFIX, ClaimRef, RestoreRequest, Snapshot, Volume
 from kube2git.core.wire import Json
 
 METHOD = "ebs"
@@ -248,7 +248,7 @@ def persistent_volume(request: RestoreRequest, volume: str, zone: str, size: int
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": f"restored-{volume}"},
+        "metadata": {"name": f"{RESTORE_PREFIX}{volume}"},
         "spec": {
             "capacity": {"storage": f"{size}Gi"},
             "accessModes": list(request.source.access_modes),

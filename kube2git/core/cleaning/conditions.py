@@ -15,6 +15,7 @@ from kube2git.core import wire
 from kube2git.core.cleaning.context import Context
 from kube2git.core.cleaning.ownership import Item, is_allocated, is_untouched
 from kube2git.core.objects import ObjectRef, group_of
+from kube2git.core.snapshots import RESTORE_PREFIX
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig, items_of
 
@@ -227,6 +228,12 @@ def is_mirror_of_data_source_ref(site: Site) -> bool:
     return _is_mirrored(site.parent) and not _is_classic(site.value)
 
 
+def came_by_a_restore(site: Site) -> bool:
+    """The server lets nobody take it out again, and what it names is gone."""
+    name = site.value if isinstance(site.value, str) else dig(site.value, "name")
+    return str(name).startswith(RESTORE_PREFIX)
+
+
 def has_snapshot_handle(site: Site) -> bool:
     return bool(dig(site.body, "status", "snapshotHandle")) and "volumeHandle" in site.value
 
@@ -358,6 +365,7 @@ CONDITIONS: dict[str, Condition] = _by_name(
     binder_chose_it,
     is_mirror_of_data_source,
     is_mirror_of_data_source_ref,
+    came_by_a_restore,
     has_snapshot_handle,
     is_generated_for_account,
     secret_is_account_token,

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 from kube2git.core.wire import Json
 
+RESTORE_PREFIX = "kube2git-restore-"
+"""Begins the names of what is put into a cluster so that a claim comes back with its data."""
+
 
 class ClaimRef(NamedTuple):
     """One PersistentVolumeClaim. Sorts by namespace, then name."""

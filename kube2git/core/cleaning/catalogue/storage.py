@@ -3,6 +3,7 @@
 from kube2git.core.cleaning.catalogue.sources import (
     CSI,
     GITOPS_REVERSER,
+    KUBE2GIT,
     KUBECTL_NEAT,
     KW,
     SEEN,
@@ -43,6 +44,15 @@ RULES: tuple[Rule, ...] = (
         ("spec.volumeMode", "spec.storageClassName"),
         "Block is a choice, and so is an empty class: it forbids provisioning.",
         f"{GITOPS_REVERSER}; {KUBECTL_NEAT}",
+    ),
+    Rule(
+        "restored-from",
+        _STRIP,
+        _CLAIM,
+        ("spec.dataSource", "spec.dataSourceRef", "spec.volumeName"),
+        "A replay put it there to bring the claim's data back, which has happened.",
+        KUBE2GIT,
+        when="came-by-a-restore",
     ),
     Rule(
         "mirrored-data-source-ref",
