@@ -25,8 +25,8 @@ lock:  ## exact versions with hashes, without index addresses
 	echo 'hatchling>=1.27' | $(COMPILE) - --constraint requirements/dev.txt --output-file requirements/build.txt
 
 test: install  ## all tests, on real control planes
-	$(PY) -m tests.controlplane build
-	$(PY) -m pytest tests
+	$(PY) -m tests.controlplane build --all
+	$(PY) -m pytest tests --numprocesses 2 --dist loadfile
 
 unit: install  ## the tests that need no control plane
 	$(PY) -m pytest tests/unit
