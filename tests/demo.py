@@ -15,6 +15,7 @@ import textwrap
 from pathlib import Path
 
 from tests import controlplane
+from tests.csidriver.driver import serve_volumes
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "demo-run"
@@ -71,6 +72,10 @@ def main() -> None:
         say("And back: a second, empty control plane starts.")
         with controlplane.start(WORK / "cluster-b"):
             replay_half(shell)
+    say("Volumes come back, too. A third cluster has storage, behind the real CSI sidecars.")
+    with controlplane.start(WORK / "cluster-c", csi=True) as cluster:
+        volumes = serve_volumes(cluster)
+        data_part(Shell(cluster.kubeconfig), volumes)
     say(f"Done. The repository is {shlex.quote(str(WORK.relative_to(ROOT) / 'kube2git.git'))}.")
 
 
@@ -135,6 +140,43 @@ def replay_half(shell: Shell) -> None:
     shell.run("kube2git replay HEAD~1 -n shop --prune=all --take-over='kubectl*' --dry-run=server")
     shell.run("kube2git replay HEAD~1 -n shop --prune=all --take-over='kubectl*' --yes | tail -1")
     shell.run("kube2git diff HEAD~1 --live -n shop -n payments")
+
+
+def data_part(shell: Shell, volumes: Path) -> None:
+    """Snapshot a claim with the export, lose the namespace, and have the bytes back."""
+    shell.run("kubectl create namespace shop", quiet=True)
+    shell.run(f"kubectl apply -n shop -f - <<'EOF'\n{CLAIM}EOF", quiet=True)
+    shell.run("kubectl wait -n shop --for=jsonpath={.status.phase}=Bound pvc/orders")
+    handle = shell.run(
+        "kubectl get pv -o jsonpath='{.items[0].spec.csi.volumeHandle}'", quiet=True
+    ).strip()
+    where = os.path.relpath(volumes, WORK)
+    say("Something writes into the volume.")
+    shell.run(f"echo '12 boxes of tea' > {where}/{handle}/orders.txt")
+    shell.run(f"sha256sum < {where}/{handle}/orders.txt")
+    say("One commit: the manifests, and the ids of the snapshots.")
+    shell.run("kube2git export --snapshots --prefix clusters/c | tail -3")
+    shell.run("git -C kube2git.git show main:clusters/c/snapshots/shop/orders.yaml")
+    say("Then somebody deletes the namespace, and the data with it.")
+    shell.run("kubectl delete namespace shop")
+    shell.run("kube2git replay HEAD -n shop --prefix clusters/c --volumes=restore --wait --yes")
+    restored = shell.run(
+        "kubectl get pv -o jsonpath='{.items[?(@.status.phase==\"Bound\")].spec.csi.volumeHandle}'",
+        quiet=True,
+    ).strip()
+    say("It is another volume, with the same bytes.")
+    shell.run(f"sha256sum < {where}/{restored}/orders.txt")
+
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: orders}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: folder
+  resources: {requests: {storage: 1Gi}}
+"""
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from pathlib import Path
 from tests.controlplane import attach, binaries, builder, start
 from tests.controlplane.builder import print_progress
 from tests.controlplane.components import Layout
-from tests.controlplane.plane import ControlPlane
 from tests.controlplane.problems import ControlPlaneError
 from tests.controlplane.processes import end_keeper, is_kept
 from tests.csidriver import driver
@@ -65,22 +64,13 @@ def up(options: argparse.Namespace) -> None:
             aggregated=options.aggregated,
         )
         if options.csi:
-            serve_volumes(plane)
+            volumes = driver.serve_volumes(plane)
+            print_progress(f"Volumes of the storage class `folder` are folders in {volumes}.")
         plane.detach()
         took = time.monotonic() - began
         print_progress(f"The control plane in {directory} is ready after {took:.1f} seconds.")
         print_progress(f"To stop it: python -m tests.controlplane down --dir {options.dir}")
     print(Layout(directory).kubeconfig)
-
-
-def serve_volumes(plane: ControlPlane) -> None:
-    """Run the tests' CSI driver, whose storage is a folder beside the other data."""
-    places = driver.Places(Layout(plane.directory).data / "csi")
-    places.directory.mkdir()
-    plane.run(driver.component(places))
-    plane.wait(lambda: driver.answers(places.socket), "An answer of the CSI driver")
-    plane.add_csi_driver(driver.DRIVER, places.socket, classes="folder")
-    print_progress(f"Volumes of the storage class `folder` are folders in {places.volumes}.")
 
 
 def down(options: argparse.Namespace) -> None:

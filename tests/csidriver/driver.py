@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from tests.controlplane import binaries, components, processes, readiness
+from tests.controlplane import ControlPlane, binaries, components, processes, readiness
 from tests.controlplane.problems import ControlPlaneError
 from tests.csidriver import storage, stubs, switches
 
@@ -126,6 +126,16 @@ class Driver:
     def stop(self) -> None:
         """End it and remove its storage."""
         self._kept.stop()
+
+
+def serve_volumes(plane: ControlPlane) -> Path:
+    """Run a driver that lives as long as a control plane; return the folder of its volumes."""
+    places = Places(plane.directory / "csi")
+    places.directory.mkdir()
+    plane.run(component(places))
+    plane.wait(lambda: answers(places.socket), "An answer of the CSI driver")
+    plane.add_csi_driver(DRIVER, places.socket, classes="folder")
+    return places.volumes
 
 
 def answers(path: Path) -> bool:
