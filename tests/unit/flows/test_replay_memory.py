@@ -139,7 +139,7 @@ def test_a_memory_of_another_cluster_or_other_rules_counts_for_nothing(
         {"is_strict": True},
         {"is_rehearsal": True, "policy": Policy()},
     ],
-    ids=str,
+    ids=["scaled", "renamed", "strict", "rehearsal"],
 )
 def test_where_bodies_matter_all_are_read(
     target: FakeTarget, repo: FakeRepo, memory: Memory, choices: Json

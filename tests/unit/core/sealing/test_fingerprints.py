@@ -71,7 +71,11 @@ def test_a_new_key_is_read_and_told_apart_without_being_told() -> None:
     assert key_id(KEY) not in (KEY.hex(), of())
 
 
-@pytest.mark.parametrize("text", ["", "c2hvcnQ=", "hunter2-hunter2", new_key()[:-4], "ü", "=" * 44])
+@pytest.mark.parametrize(
+    "text",
+    ["", "c2hvcnQ=", "hunter2-hunter2", new_key()[:-4], "ü", "=" * 44],
+    ids=["none", "short", "words", "cut", "umlaut", "padding"],
+)
 def test_what_is_no_key_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(SealingKeyError, match="not 32 bytes") as caught:
         parse_key(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode, b64encode
+from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -80,6 +81,7 @@ def ssh_text(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
         ("ssh-ed25519 AAAA", "damaged"),
         ("alice@example.com", "not a public key"),
     ],
+    ids=count(),
 )
 def test_what_is_no_recipient_is_refused_by_its_place(text: str, says: str) -> None:
     with pytest.raises(SealingKeyError, match=f"^Recipient 2 .*{says}") as caught:
@@ -101,6 +103,7 @@ def test_no_recipient_is_refused() -> None:
         ssh_pair("ed25519").private,
         "AGE-PLUGIN-YUBIKEY-1QQ",
     ],
+    ids=count(),
 )
 def test_a_private_key_among_the_recipients_is_not_repeated(private: str) -> None:
     with pytest.raises(SealingKeyError, match="Recipient 1 is a private key") as caught:
@@ -157,6 +160,7 @@ def test_an_ssh_key_of_the_older_form_is_read() -> None:
         ("-----BEGIN OPENSSH PRIVATE KEY-----\n!\n-----END OPENSSH PRIVATE KEY-----", "not of a"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "not of a kind"),
     ],
+    ids=count(),
 )
 def test_what_is_no_identity_is_refused_without_repeating_it(text: str, says: str) -> None:
     with pytest.raises(SealingKeyError, match=says) as caught:
