@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -177,60 +176,6 @@ def test_a_recipient_that_is_none_is_told_before_anything_is_written(
     )
     assert "recipient" in answer.stderr.lower()
     assert tool.commits() == []
-
-
-def objects_in(repo: Path) -> Iterator[bytes]:
-    """Yield every object of a repository, named by a ref or not."""
-    names = subprocess.run(
-        ["git", "-C", str(repo), "cat-file", "--batch-all-objects", "--batch", "--buffer"],
-        capture_output=True,
-        check=True,
-    )
-    yield names.stdout
-
-
-def test_no_value_is_anywhere_but_sealed(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
-    """Every command and the likely errors, then every file that is left behind."""
-    create_secret(cluster, namespace, "db", password=CANARY.encode(), token=CANARY[::-1].encode())
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "applied", "namespace": namespace},
-        "stringData": {"password": f"{CANARY}-2"},
-    }
-    cluster.kubectl("apply", "-f", "-", input=json.dumps(manifest))
-    said = []
-
-    def run(*args: str, **environ: str) -> None:
-        answer = tool.run(*args, codes=tuple(range(30)), environ=environ)
-        said.append(answer.stdout + answer.stderr)
-
-    run("export", "-n", namespace)
-    patch = json.dumps({"stringData": {"password": f"{CANARY}-3"}})
-    cluster.kubectl("patch", "-n", namespace, "secret/db", "-p", patch)
-    run("diff", "HEAD", "--live", "-n", namespace)
-    run("diff", "HEAD", "--live", "-n", namespace, "-o", "diff")
-    run("diff", "HEAD", "--live", "-n", namespace, "-o", "json")
-    run("export", "-n", namespace, "-o", "json", "--profile")
-    for form in ("table", "json"):
-        run("log", "secret/db", "-n", namespace, "-o", form)
-        run("explain", "secret/applied", "-n", namespace, "-o", form)
-        run("check", "-n", namespace, "-o", form)
-    run("diff", "HEAD~1", "HEAD", "-o", "diff")
-    run("show", "HEAD:secret/db", "-n", namespace)
-    run("seal", "rotate")
-    run("export", "-n", namespace, KUBE2GIT_SEALING_RECIPIENTS="age1bad")
-    run("diff", "HEAD", "--live", "-n", namespace, SOPS_AGE_KEY="AGE-SECRET-KEY-1BAD")
-    needles = [CANARY, CANARY[::-1]]
-    needles += [base64.b64encode(text.encode()).decode()[:-4] for text in needles]
-    assert len(said) == 16
-    for needle in needles:
-        assert not [text for text in said if needle in text]
-        for file in tool.home.rglob("*"):
-            if file.is_file():
-                assert needle.encode() not in file.read_bytes(), file
-        for content in objects_in(tool.home / "kube2git.git"):
-            assert needle.encode() not in content
 
 
 def test_where_nothing_is_sealed_no_key_is_needed_nor_made_by_a_look(
