@@ -96,7 +96,11 @@ def test_a_passphrase_is_asked_for_on_a_terminal(
 def test_a_passphrase_may_come_from_a_variable(tool: Tool, namespace: str, protected: Path) -> None:
     # Nobody is asked for what is not needed, nor where nobody is.
     tool.run("show", "HEAD:secret/db", "-n", namespace)
-    for command in (("diff", "HEAD~1"), ("seal", "rotate"), ("replay", "HEAD", "--dry-run=client")):
+    for command in (
+        ("diff", "HEAD~1"),
+        ("seal", "rotate"),
+        ("replay", "HEAD~1", "--dry-run=client"),
+    ):
         answer = tool.run(*command, codes=(2,))
         assert "protected by a passphrase, and none was given" in answer.stderr
         assert "sealing.passphrase_variable" in answer.stderr
