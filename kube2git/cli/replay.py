@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kube2git.cli import options, output
+from kube2git.cli import conducting, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.config import Settings
     from kube2git.core.plan import Plan
-    from kube2git.core.report import Progress
-    from kube2git.flows.replaying import (
-        Draft,
-        DryRun,
-        Outcome,
-        RehearsalReport,
-        ReplayReport,
-        ReplayRequest,
-    )
+    from kube2git.flows.replaying import DryRun, ReplayRequest
 
 
 @click.command("replay")
 @click.argument("revision", metavar="REV")
 @click.argument("words", metavar="[OBJECT]...", nargs=-1)
-@click.option(
-    "--map", "maps", multiple=True, metavar="FROM=TO", help="Rename a namespace; globs work."
-)
+@conducting.map_options
 @click.option("--strict", is_flag=True, help="Refuse references to namespaces that are not there.")
 @click.option(
     "--prune",
@@ -77,16 +61,6 @@ if TYPE_CHECKING:
     type=click.Choice(["restore", "empty", "skip"]),
     help="Claims that are not there: with the data of the commit's snapshots, empty, or not.",
 )
-@click.option(
-    "--map-storage-class",
-    "storage_classes",
-    multiple=True,
-    metavar="FROM=TO",
-    help="Use another storage class.",
-)
-@click.option(
-    "--map-zone", "zones", multiple=True, metavar="FROM=TO", help="Restore in another zone."
-)
 @click.option("--replicas", type=click.IntRange(min=0), metavar="N", help="Scale workloads to N.")
 @click.option(
     "--dry-run",
@@ -97,9 +71,7 @@ if TYPE_CHECKING:
 @click.option("--plan-out", metavar="FILE", help="Save the plan, and write nothing else.")
 @click.option("--plan", "plan_file", metavar="FILE", help="Go on only if this plan still holds.")
 @click.option("--verify", is_flag=True, help="Refuse a commit that nobody allowed has signed.")
-@click.option("--wait", "waits", is_flag=True, help="Wait until all that was written is ready.")
-@click.option("--timeout", type=options.Seconds(), metavar="TIME", help="For all waiting. [5m]")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@conducting.writing_options
 @options.output_option("table", "diff", "json", "name")
 @options.selection_options
 @options.cluster_options
@@ -122,51 +94,25 @@ def command(
     Exit codes: 0 done; 3 finished, but something was not done or is not ready, and is listed;
     5 refused by a guard, or nobody could be asked; 130 interrupted (the same command goes on).
     """
-    from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE
     from kube2git.flows import replaying
-    from kube2git.render import plans
 
-    settings = _with_maps(options.settings_from(given), given)
+    settings = conducting.with_maps(options.settings_from(given), given)
     plans_only = dry_run != "none" or plan_out is not None
     mode = replaying.DryRun("server" if plans_only and dry_run == "none" else dry_run)
     if given["into_scratch"] or given["keep"]:
         _check_rehearsal(given, {"--plan-out": plan_out, "--plan": plan_file})
     saved = _read_plan(plan_file) if plan_file else None
-    target = wiring.target(settings)
-    form = given["output"]
-    with Interruption() as interruption:
-        draft = _plan(
-            target, settings, _request(settings, revision, words, mode, given), interruption
-        )
-        if interruption.is_asked():
-            return interruption.exit_code()
-        if form == "table":
-            output.answer(plans.as_table(draft, output.paint()))
-        elif form == "diff":
-            output.answer(plans.as_unified(draft, output.paint()))
-            output.tell([plans.summary(draft.plan)])
+    request = _request(settings, revision, words, mode, given)
+
+    def examine(plan: Plan) -> None:
         if plan_out is not None:
-            _save_plan(draft.plan, plan_out)
+            _save_plan(plan, plan_out)
         if saved is not None:
-            _check_plan(saved, draft.plan)
-        if plans_only:
-            _answer_rest(form, draft, None)
-            return 0 if draft.plan.is_complete else INCOMPLETE
-        _confirm(draft.plan, yes)
-        report = _carry_out(target, draft, interruption, form, is_kept=given["keep"])
-    _answer_rest(form, draft, report)
-    if interruption.is_asked():
-        return interruption.exit_code()
-    return 0 if report.is_complete else INCOMPLETE
+            _check_plan(saved, plan)
 
-
-def _with_maps(settings: Settings, given: dict[str, Any]) -> Settings:
-    """Put the maps of the command line before those of the configuration."""
-    chosen = settings.replay
-    classes = (*given["storage_classes"], *chosen.storage_classes)
-    zones = (*given["zones"], *chosen.zones)
-    return replace(settings, replay=replace(chosen, storage_classes=classes, zones=zones))
+    return conducting.conduct(
+        settings, request, given["output"], yes=yes, is_kept=given["keep"], examine=examine
+    )
 
 
 def _request(
@@ -178,41 +124,34 @@ def _request(
 ) -> ReplayRequest:
     from kube2git import wiring
     from kube2git.core.policy import Allowance, Jobs, Prune, Volumes, Webhooks
-    from kube2git.flows import replaying
 
-    return replaying.ReplayRequest(
-        revision=revision,
+    policy = wiring.policy(
+        settings,
+        prune=Prune(given["prune"]),
+        allowed=frozenset(map(Allowance, given["allow_prune"])),
+        keep_extra=given["keep_extra"],
+        recreate=given["recreate"],
+        adopt_volumes=given["adopt_volumes"],
+        without_secrets=given["without_secrets"],
+        jobs=Jobs(given["jobs"]),
+        webhooks=Webhooks(given["webhooks"]),
+        volumes=Volumes(given["volumes"]) if given["volumes"] else None,
+        replicas=given["replicas"],
+        take_over=given["take_over"],
+        yield_to=given["yield_to"],
+    )
+    request = conducting.request(settings, revision, policy, given)
+    is_rehearsal = given["into_scratch"]
+    return replace(
+        request,
         names=options.object_names(words, given["namespace"]),
-        selection=wiring.selection(settings),
-        maps=given["maps"],
-        policy=wiring.policy(
-            settings,
-            prune=Prune(given["prune"]),
-            allowed=frozenset(map(Allowance, given["allow_prune"])),
-            keep_extra=given["keep_extra"],
-            recreate=given["recreate"],
-            adopt_volumes=given["adopt_volumes"],
-            without_secrets=given["without_secrets"],
-            jobs=Jobs(given["jobs"]),
-            webhooks=Webhooks(given["webhooks"]),
-            volumes=Volumes(given["volumes"]) if given["volumes"] else None,
-            replicas=given["replicas"],
-            take_over=given["take_over"],
-            yield_to=given["yield_to"],
-        ),
         dry_run=mode,
         is_strict=given["strict"],
-        transforms=wiring.transforms(settings),
-        catalogue=wiring.references(settings),
-        inputs=wiring.inputs(settings),
         requires_signature=_requires_signature(settings, given),
-        waits=given["waits"] or given["into_scratch"],
-        timeout=given["timeout"] or settings.replay.timeout,
+        waits=request.waits or is_rehearsal,
         # A rehearsal leaves nothing that would have to be remembered.
-        inventory_namespace="" if given["into_scratch"] else settings.replay.inventory_namespace,
-        is_rehearsal=given["into_scratch"],
-        zones=wiring.zones(settings),
-        prefix=settings.git.prefix,
+        inventory_namespace="" if is_rehearsal else request.inventory_namespace,
+        is_rehearsal=is_rehearsal,
     )
 
 
@@ -224,99 +163,6 @@ def _requires_signature(settings: Settings, given: dict[str, Any]) -> bool:
             "in git's allowed-signers format, or replay.allowed_gpg_keys."
         )
     return given["verify"] or chosen.require_signature
-
-
-def _plan(
-    target: KubeTarget, settings: Settings, request: ReplayRequest, interruption: Interruption
-) -> Draft:
-    from kube2git import wiring
-    from kube2git.core.report import Progress
-    from kube2git.flows import replaying
-    from kube2git.render import plans
-
-    draft: Draft | None = None
-    repository = wiring.repository(settings)
-    with wiring.few_collections(), output.StatusLine() as status:
-        for event in replaying.make_plan(
-            target,
-            repository,
-            request,
-            rules=wiring.rules(settings),
-            clock=wiring.now,
-            unseal=wiring.unsealer(settings, output.ask_passphrase),
-            sealing=wiring.sealing(settings),
-            memory=wiring.memory(settings, repository),
-            find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
-            is_stopped=interruption.is_asked,
-        ):
-            if isinstance(event, Progress):
-                status.say(plans.progress_line(event), event.phase)
-            else:
-                draft = event
-    assert draft is not None  # noqa: S101 - a flow yields its draft or raises
-    return draft
-
-
-def _carry_out(
-    target: KubeTarget, draft: Draft, interruption: Interruption, form: str, *, is_kept: bool
-) -> ReplayReport | RehearsalReport:
-    from kube2git import wiring
-    from kube2git.core.report import Progress
-    from kube2git.flows import replaying
-    from kube2git.render import plans
-
-    report: ReplayReport | RehearsalReport | None = None
-    events: Iterator[Progress | Outcome | ReplayReport | RehearsalReport]
-    if draft.request.is_rehearsal:
-        events = replaying.rehearse(
-            target, draft, is_kept=is_kept, is_stopped=interruption.is_asked
-        )
-    else:
-        events = replaying.carry_out(target, draft, is_stopped=interruption.is_asked)
-    paint = output.paint()
-    with wiring.few_collections(), output.StatusLine() as status:
-        for event in events:
-            if isinstance(event, Progress):
-                status.say(plans.progress_line(event), event.phase)
-            elif isinstance(event, replaying.ReplayReport | replaying.RehearsalReport):
-                report = event
-            elif form in ("table", "diff") and (not event.is_done or event.warnings):
-                status.clear()
-                output.answer([plans.outcome_line(event, paint)])
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
-    return report
-
-
-def _answer_rest(form: str, draft: Draft, answer: ReplayReport | RehearsalReport | None) -> None:
-    from kube2git.flows.replaying import RehearsalReport
-    from kube2git.render import plans, rehearsals
-
-    rehearsal = answer if isinstance(answer, RehearsalReport) else None
-    report = answer.replay if isinstance(answer, RehearsalReport) else answer
-    if form == "json":
-        data = plans.as_data(draft, report)
-        output.answer_json({**data, "rehearsal": rehearsals.as_data(draft, rehearsal)})
-    elif form == "name":
-        output.answer(plans.as_names(action.ref for action in draft.plan.writes))
-    elif rehearsal is not None:
-        output.answer(rehearsals.report_lines(draft, rehearsal, output.paint()))
-    elif report is not None and (draft.plan.writes or not report.is_complete):
-        output.answer(plans.report_lines(report, output.paint()))
-
-
-def _confirm(plan: Plan, yes: bool) -> None:
-    from kube2git.errors import RefusedError
-    from kube2git.render import plans
-
-    if yes or not plan.writes or plan.guards:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise RefusedError(
-            f"nobody can be asked before context {plan.header.target_context} is written to",
-            hint="Look at the plan with --dry-run=server, then say --yes.",
-        )
-    if not click.confirm(plans.question(plan), err=True):
-        raise RefusedError("nothing was written, as you said")
 
 
 def _check_rehearsal(given: dict[str, Any], files: dict[str, str | None]) -> None:
@@ -368,35 +214,3 @@ def _check_plan(saved: Plan, fresh: Plan) -> None:
             "the plan does not hold any more:\n" + "\n".join(f"  {line}" for line in told),
             hint="Make a new one with --plan-out, and look at it.",
         )
-
-
-class Interruption:
-    """Turns the first Ctrl-C or SIGTERM into a question that the flow asks; the second ends all."""
-
-    def __init__(self) -> None:
-        self._signal = 0
-        self._before: dict[int, Any] = {}
-
-    def is_asked(self) -> bool:
-        """Tell whether the user wants no more work to begin."""
-        return bool(self._signal)
-
-    def exit_code(self) -> int:
-        """Return what the shell expects of a program that was interrupted."""
-        return 128 + self._signal
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._signal:
-            raise KeyboardInterrupt
-        self._signal = number
-        output.tell(["Finishing the requests in flight; once more ends at once."])

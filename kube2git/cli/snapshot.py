@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kube2git.cli import options, output
+from kube2git.cli import conducting, options, output
 
 if TYPE_CHECKING:
     from kube2git.config import Settings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("snapshot")
 def command() -> None:
-    """Take, list, verify and delete snapshots of volumes."""
+    """Take, list, verify, restore and delete snapshots of volumes."""
 
 
 _namespaces = click.option(
@@ -158,6 +158,59 @@ def verify(*, revision: str, namespace: tuple[str, ...], **given: Any) -> int:
     if report.has(Existence.GONE):
         return 1
     return INCOMPLETE if report.unreadable or report.has(Existence.UNREACHABLE) else 0
+
+
+@command.command("restore")
+@click.argument("revision", metavar="REV")
+@click.argument("claims", metavar="[CLAIM]...", nargs=-1)
+@_namespaces
+@click.option("-l", "--selector", metavar="LABELS", help="Label selector, as kubectl's.")
+@conducting.map_options
+@click.option("--dry-run", is_flag=True, help="Show the plan only.")
+@conducting.writing_options
+@options.output_option("table", "json")
+@options.cluster_options
+@options.repo_options
+def restore(
+    *, revision: str, claims: tuple[str, ...], dry_run: bool, yes: bool, **given: Any
+) -> int:
+    """Bring claims that are gone back, with the data of a revision's snapshots.
+
+    It is a replay of claims alone, or of all in the namespaces. A claim that exists is left alone.
+    One that has no snapshot is not made: `kube2git replay` makes it, empty.
+
+    Exit codes: 0 done; 3 some claims did not come back, and are listed; 5 nobody could be asked.
+    """
+    from dataclasses import replace
+
+    from kube2git import wiring
+    from kube2git.core.policy import Volumes
+    from kube2git.core.selection import Patterns
+    from kube2git.flows import replaying
+
+    settings = conducting.with_maps(options.settings_from(given), given)
+    policy = wiring.policy(settings, volumes=Volumes.RESTORE, only_data=True)
+    request = conducting.request(settings, revision, policy, given)
+    request = replace(
+        request,
+        names=options.object_names(
+            [f"persistentvolumeclaim/{name}" for name in _claim_names(claims)], given["namespace"]
+        ),
+        selection=replace(request.selection, kinds=Patterns(("persistentvolumeclaim",))),
+        dry_run=replaying.DryRun.SERVER if dry_run else replaying.DryRun.NONE,
+    )
+    return conducting.conduct(settings, request, given["output"], yes=yes)
+
+
+def _claim_names(words: tuple[str, ...]) -> list[str]:
+    """Return names of claims, which may be written as kubectl names them: data, or pvc/data."""
+    names = []
+    for word in words:
+        kind, _, name = word.rpartition("/")
+        if kind not in ("", "pvc", "persistentvolumeclaim", "persistentvolumeclaims") or not name:
+            raise click.UsageError(f"{word!r} does not name a claim; write for example pvc/data.")
+        names.append(name)
+    return names
 
 
 @command.command("prune")

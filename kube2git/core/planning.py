@@ -120,6 +120,8 @@ def compute(
         PlannedAction(ref, Action.UNCHANGED, uid=uid, resource_version=version)
         for ref, (uid, version) in context.settled.items()
     ]
+    if policy.only_data:
+        actions = [_left_alone(action) for action in actions]
     actions += _unreadable_actions(context.unreadable, live, policy)
     refs = (
         frozenset(originals)
@@ -203,6 +205,13 @@ def _compare(adapted: Adapted, known: LiveObject | None, policy: Policy) -> Plan
         bare = replace(action, changes=(), removals=(), kept=())
         return replace(bare, action=adapted.action, reason=adapted.reason)
     return action
+
+
+def _left_alone(action: PlannedAction) -> PlannedAction:
+    if action.action not in (Action.UPDATE, Action.RECREATE, Action.UNCHANGED):
+        return action
+    bare = replace(action, changes=(), removals=(), kept=(), warnings=())
+    return replace(bare, action=Action.SKIP, reason="It exists, and is left alone.")
 
 
 def _compare_states(

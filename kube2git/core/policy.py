@@ -84,6 +84,8 @@ class Policy:
     webhooks: Webhooks = Webhooks.LAST
     volumes: Volumes | None = None
     """None: nobody said, which a guard refuses where the commit has snapshots."""
+    only_data: bool = False
+    """Write nothing but claims that are not there, each with its data, and what they need."""
     replicas: int | None = None
     """Scale every workload to this; None: as the commit says."""
     protected: frozenset[str] = PROTECTED_NAMESPACES

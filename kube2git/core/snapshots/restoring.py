@@ -75,11 +75,13 @@ def choose(
     *,
     default_class: str = "",
     zones: Mapping[str, str] | None = None,
+    only_data: bool = False,
 ) -> Restores:
     """Choose the snapshot of each claim: the newest of its record that did not fail.
 
     ``claims`` are those that are about to be created, as (reference in the commit, manifest for
-    the target); ``default_class`` is the target's, ``zones`` maps zones to others.
+    the target); ``default_class`` is the target's, ``zones`` maps zones to others. With
+    ``only_data`` a claim without a record is blocked, too.
     """
     requests: dict[ObjectRef, RestoreRequest] = {}
     blocked: dict[ObjectRef, str] = {}
@@ -87,6 +89,9 @@ def choose(
     for source, manifest in claims:
         record = records.get(ClaimRef(source.namespace, source.name))
         ref = manifest.ref
+        if record is None and only_data:
+            blocked[ref] = "The commit has no snapshot of it."
+            continue
         if record is None:
             notes[ref] = "The commit has no snapshot of it: it comes back empty."
             continue

@@ -382,7 +382,8 @@ class Drafter:
             return chosen, []
         others = self.reader.read(self.pool)
         found, why = companions(self.request, chosen, others.manifests.values())
-        if not self.request.selection.only_needed_cluster_objects or self.request.names:
+        is_part = not self.request.selection.only_needed_cluster_objects or self.request.names
+        if is_part or self.request.policy.only_data:
             # What was asked for is a part of a namespace: others may depend on what is there.
             found = [manifest for manifest in found if self._is_missing(manifest.ref)]
             missing = {manifest.ref for manifest in found}
@@ -462,7 +463,13 @@ class Drafter:
         if self.request.policy.volumes is not Volumes.RESTORE:
             return remapped
         claims = [(moved.source, moved.manifest) for moved in missing.values()]
-        restores = chosen(claims, records, self.live, self.request.zones)
+        restores = chosen(
+            claims,
+            records,
+            self.live,
+            self.request.zones,
+            only_data=self.request.policy.only_data,
+        )
         if restores.requests:
             self.snapshotters = self.find_snapshotters()
             restores = restores.verified(findings(restores.requests.values(), self.snapshotters))

@@ -52,9 +52,13 @@ def chosen(
     records: Mapping[ClaimRef, VolumeRecord],
     live: Live,
     zones: Mapping[str, str],
+    *,
+    only_data: bool,
 ) -> Restores:
     """Choose the snapshots of the claims that do not exist in the target."""
-    return choose(claims, records, default_class=_default_class(live), zones=zones)
+    return choose(
+        claims, records, default_class=_default_class(live), zones=zones, only_data=only_data
+    )
 
 
 def is_missing(ref: ObjectRef, live: Live) -> bool:

@@ -162,6 +162,33 @@ def test_a_claim_that_exists_is_left_with_its_data(world: World) -> None:
         assert world.plan(policy).plan.guards == ()
 
 
+def test_where_only_data_is_wanted_what_exists_is_left_alone_and_nothing_comes_back_empty() -> None:
+    world = World()
+    world.keep(snapshot("snap-1"))
+    there = claim("there")
+    there["metadata"]["labels"] = {"tier": "commit"}
+    world.commit(
+        [claim("data"), there, claim("bare")],
+        [record("data", snapshot("snap-1")), record("there", snapshot("snap-1"))],
+    )
+    world.target.put(namespace("shop"))
+    world.target.put(claim("there"))
+    only_data = replace(RESTORE, only_data=True)
+    planned = {action.ref.name: action for action in world.plan(only_data).plan.actions}
+    assert planned["data"].action is Action.CREATE
+    assert (planned["there"].action, planned["there"].reason) == (
+        Action.SKIP,
+        "It exists, and is left alone.",
+    )
+    assert planned["bare"].action is Action.BLOCKED
+    assert planned["bare"].reason == "The commit has no snapshot of it."
+    report = world.replay(only_data)
+    assert [outcome.ref.name for outcome in report.outcomes] == ["data"]
+    assert not report.is_complete
+    assert "labels" not in world.live("there")["metadata"]
+    assert world.action("there", RESTORE).action is Action.UPDATE
+
+
 @pytest.mark.parametrize(
     ("kept", "recorded", "words"),
     [
