@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "init": "Make a repository and a config file.",
     "export": "Commit the cluster's state at one revision.",
     "replay": "Make a cluster, or a part of it, what a commit says.",
-    "snapshot": "Take, list, verify, restore and delete snapshots of volumes.",
+    "snapshot": "Take, list, verify, restore, copy and delete snapshots of volumes.",
     "diff": "Compare two revisions, or a revision with the cluster.",
     "log": "Show the history of the cluster, or of one object.",
     "show": "Show an object as it is at a revision.",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("snapshot")
 def command() -> None:
-    """Take, list, verify, restore and delete snapshots of volumes."""
+    """Take, list, verify, restore, copy and delete snapshots of volumes."""
 
 
 _namespaces = click.option(
@@ -269,6 +269,75 @@ def prune(
     else:
         output.answer(snapshots.pruned_lines(report, output.paint()))
     output.tell(f"warning: {problem}" for problem in report.problems)
+    if report.push_error:
+        output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
+        return PushError.exit_code
+    return 0 if report.is_complete else INCOMPLETE
+
+
+@command.command("copy")
+@click.argument("claims", metavar="[CLAIM]...", nargs=-1)
+@click.option("--to-region", "region", required=True, metavar="REGION", help="Copy to it.")
+@click.option("--key", default="", metavar="KMS", help="KMS key of that region. [the default key]")
+@click.option("--timeout", type=options.Seconds(), metavar="TIME", help="For all of them. [10m]")
+@click.option("--push/--no-push", default=None, help="Push to the remote. [push]")
+@_namespaces
+@options.output_option("table", "json")
+@options.cluster_options
+@options.repo_options
+def copy(
+    *,
+    claims: tuple[str, ...],
+    region: str,
+    key: str,
+    timeout: float | None,
+    push: bool | None,
+    namespace: tuple[str, ...],
+    **given: Any,
+) -> int:
+    """Copy the newest snapshot of each claim to another region, and commit the records with them.
+
+    It waits until the copies are begun; the next run over the volumes notes which are ready.
+
+    Exit codes: 0 done; 3 some could not be copied, and are listed; 12 the commit is in the local
+    repository only, because the push failed.
+    """
+    from kube2git import wiring
+    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.core.selection import Patterns
+    from kube2git.errors import PushError, UsageError
+    from kube2git.flows import snapshotting
+    from kube2git.render import exports, snapshots
+
+    settings = options.settings_from(given)
+    if settings.snapshots.socket:
+        raise UsageError(
+            "the sidecar copies no snapshots",
+            hint="Run this where the rights on the storage are, with snapshots.socket empty.",
+        )
+    request = snapshotting.CopyRequest(
+        region=region,
+        key=key,
+        names=tuple(_claim_names(claims)),
+        namespaces=Patterns(namespace),
+        push=settings.git.push if push is None else push,
+        seconds=timeout or settings.snapshots.timeout,
+    )
+    report: snapshotting.CopyReport | None = None
+    with output.StatusLine() as status:
+        for event in snapshotting.copy(
+            wiring.repository(settings), _snapshotters(settings), request, clock=wiring.now
+        ):
+            if isinstance(event, Progress):
+                status.say(exports.progress_line(event), event.phase)
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    if given["output"] == "json":
+        output.answer_json(snapshots.copied_data(report))
+    else:
+        output.answer(snapshots.copied_lines(report, output.paint()))
+    output.tell(f"warning: {reason}" for reason in report.unreadable)
     if report.push_error:
         output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
         return PushError.exit_code

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kube2git.core.objects import ResourceType
 from kube2git.core.snapshots import (
@@ -470,6 +470,26 @@ class Snapshotter(Protocol):
         Where the cluster's own controllers make the volume out of objects (CSI), nothing happens
         but that these objects are worked out; elsewhere (EBS) the volume is made, marked with the
         run and the claim, so that doing it again finds it. Members of one group come together.
+        """
+        ...
+
+
+@runtime_checkable
+class SnapshotCopier(Protocol):
+    """What a Snapshotter may offer besides: copies of its snapshots in other regions."""
+
+    def copy(
+        self,
+        snapshots: Sequence[tuple[Volume, Snapshot]],
+        *,
+        cluster: str,
+        region: str,
+        key: str = "",
+        seconds: float,
+    ) -> Iterator[SnapshotEvent | None]:
+        """Begin copies, or find those that were begun; yield each as CUT or READY, or FAILED.
+
+        SKIPPED are those that are in the region anyway. ``key`` encrypts the copies.
         """
         ...
 

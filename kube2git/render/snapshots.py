@@ -9,7 +9,7 @@ from kube2git.core.message import Change
 from kube2git.core.snapshots import ClaimRef, Existence, Snapshot, Stage
 from kube2git.core.snapshots.outcomes import SnapshotReport, VolumeOutcome
 from kube2git.core.snapshots.records import VolumeRecord, size_text, time_text
-from kube2git.flows.snapshotting import CreateReport, PruneReport, VerifyReport
+from kube2git.flows.snapshotting import CopyReport, CreateReport, PruneReport, VerifyReport
 from kube2git.render.style import Paint
 
 _ROLES = {
@@ -157,6 +157,25 @@ def record_data(record: VolumeRecord) -> dict[str, Any]:
         "zone": volume.zone or None,
         "snapshots": [snapshot_data(entry.snapshot) for entry in record.entries],
         "trouble": {"outcome": str(trouble.stage), "reason": trouble.reason} if trouble else None,
+    }
+
+
+def copied_lines(report: CopyReport, paint: Paint) -> Iterator[str]:
+    """Yield a line for each claim, and the sum."""
+    for outcome in report.outcomes:
+        yield paint(outcome.line(), _ROLES[outcome.stage])
+    count = sum(one.stage in (Stage.CUT, Stage.READY) for one in report.outcomes)
+    where = f"Committed {report.commit[:10]}" if report.commit else "Nothing to commit"
+    yield f"{where}: {count} of {len(report.outcomes)} snapshots have copies in {report.region}."
+
+
+def copied_data(report: CopyReport) -> dict[str, Any]:
+    return {
+        "region": report.region,
+        "commit": report.commit or None,
+        "outcomes": [_outcome_data(outcome) for outcome in report.outcomes],
+        "unreadable": list(report.unreadable),
+        "pushError": report.push_error or None,
     }
 
 

@@ -144,6 +144,16 @@ def identity(snapshot: Snapshot) -> tuple[str, str]:
     return (snapshot.method, snapshot.handle)
 
 
+def foreign_region(entry: Entry, zone: str = "") -> str:
+    """Return a snapshot's region if no volume of a zone can be made of it; "" where it can.
+
+    The zone is the one of the volume unless given. A copy tells its region, and so may its source.
+    """
+    region = entry.snapshot.attributes.get("region", "")
+    place = zone or entry.volume.zone or entry.volume.region
+    return "" if not place or place.startswith(region) else region
+
+
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Return entries newest first; those of one instant by their handles."""
     by_handle = sorted(entries, key=lambda entry: identity(entry.snapshot))

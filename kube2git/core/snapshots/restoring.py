@@ -14,7 +14,7 @@ from kube2git.core.objects import Manifest, ObjectRef
 from kube2git.core.plan import Action, Guard, Plan, PlannedAction
 from kube2git.core.policy import Volumes
 from kube2git.core.snapshots import ClaimRef, Existence, Finding, RestoreRequest, Snapshot
-from kube2git.core.snapshots.records import Entry, VolumeRecord, identity
+from kube2git.core.snapshots.records import Entry, VolumeRecord, foreign_region, identity
 from kube2git.core.volumes import requested
 from kube2git.core.workloads import dig
 
@@ -95,7 +95,7 @@ def choose(
         if record is None:
             notes[ref] = "The commit has no snapshot of it: it comes back empty."
             continue
-        entry = newest(record)
+        entry = newest(record, zones or {})
         if entry is None:
             why = f" ({record.trouble.reason})" if record.trouble else ""
             blocked[ref] = (
@@ -116,9 +116,18 @@ def choose(
     return Restores(requests, blocked, notes)
 
 
-def newest(record: VolumeRecord) -> Entry | None:
-    """Return the newest snapshot of a record that did not fail."""
-    return next((entry for entry in record.entries if not entry.snapshot.error), None)
+def newest(record: VolumeRecord, zones: Mapping[str, str]) -> Entry | None:
+    """Return the newest snapshot of a record that did not fail.
+
+    One that is in the region of the volume's zone, as it is mapped, goes before copies elsewhere.
+    """
+    usable = [entry for entry in record.entries if not entry.snapshot.error]
+    near = (
+        entry
+        for entry in usable
+        if not foreign_region(entry, zones.get(entry.volume.zone, entry.volume.zone))
+    )
+    return next(near, usable[0] if usable else None)
 
 
 def told(snapshot: Snapshot) -> str:

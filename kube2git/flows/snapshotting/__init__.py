@@ -1,7 +1,8 @@
-"""Snapshots of volumes: taken, recorded, verified and deleted. Generators that print nothing."""
+"""Snapshots of volumes: taken, recorded, verified, copied, deleted. Generators; nothing prints."""
 
 from __future__ import annotations
 
+from kube2git.flows.snapshotting.copying import CopyReport, CopyRequest, copy
 from kube2git.flows.snapshotting.creating import CreateReport, create
 from kube2git.flows.snapshotting.lease import DURATION as LEASE_SECONDS
 from kube2git.flows.snapshotting.pruning import Pruned, PruneReport, PruneRequest, prune
@@ -10,6 +11,8 @@ from kube2git.flows.snapshotting.verifying import Records, VerifyReport, list_re
 
 __all__ = [
     "LEASE_SECONDS",
+    "CopyReport",
+    "CopyRequest",
     "CreateReport",
     "PruneReport",
     "PruneRequest",
@@ -18,6 +21,7 @@ __all__ = [
     "SnapshotRequest",
     "Snapshotting",
     "VerifyReport",
+    "copy",
     "create",
     "list_records",
     "prune",

@@ -14,8 +14,14 @@ from kube2git.core import layout, message
 from kube2git.core.ports import Clock, Repo, Snapshotter
 from kube2git.core.report import Progress
 from kube2git.core.selection import Patterns
-from kube2git.core.snapshots import ClaimRef, Existence, FoundSnapshot, Volume
-from kube2git.core.snapshots.records import Entry, VolumeRecord, identity, read_records
+from kube2git.core.snapshots import ClaimRef, Existence, FoundSnapshot, Snapshot, Volume
+from kube2git.core.snapshots.records import (
+    Entry,
+    VolumeRecord,
+    foreign_region,
+    identity,
+    read_records,
+)
 from kube2git.core.snapshots.retention import Decision, Retention, decide
 from kube2git.errors import Kube2gitError, UsageError
 from kube2git.flows.snapshotting import keeping
@@ -109,10 +115,14 @@ class _Prune:
     def _decide(self, record: VolumeRecord) -> None:
         if not self._request.namespaces.match(record.claim.namespace):
             return
-        snapshots = [entry.snapshot for entry in record.entries]
         self._entries.update({identity(entry.snapshot): entry for entry in record.entries})
-        for decision in decide(snapshots, self._request.retention, self._now):
-            self._pruned[identity(decision.snapshot)] = Pruned(record.claim, decision)
+        # A copy in another region takes the place of none at home.
+        by_place: dict[str, list[Snapshot]] = {}
+        for entry in record.entries:
+            by_place.setdefault(foreign_region(entry), []).append(entry.snapshot)
+        for snapshots in by_place.values():
+            for decision in decide(snapshots, self._request.retention, self._now):
+                self._pruned[identity(decision.snapshot)] = Pruned(record.claim, decision)
 
     def _find_orphans(
         self, records: Mapping[ClaimRef, VolumeRecord], unreadable: Mapping[str, str], cluster: str

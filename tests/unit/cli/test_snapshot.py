@@ -1,0 +1,54 @@
+"""kube2git snapshot copy as a user runs it: no cluster is asked, only the storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kube2git import config, wiring
+from tests.ec2faults import REGION, Ec2
+from tests.tool import Tool, make_tool
+from tests.unit.flows.snapshotting.test_copying import ELSEWHERE, World
+
+
+@pytest.fixture
+def tool(ec2: Ec2, tmp_path: Path) -> Tool:
+    """Give a repository with the record of one snapshot."""
+    tool = make_tool(tmp_path / "nothing", tmp_path / "home", ec2.environ())
+    world = World(ec2)
+    world.take("data")
+    tip = world.repo.tip()
+    assert tip
+    tree = world.repo.tree(tip)
+    files = dict(zip(tree, world.repo.read(tree.values()), strict=True))
+    repository = wiring.repository(config.load({"repo": str(tool.repo)}))
+    with repository.writer(None) as writer:
+        added = {path: writer.add(data) for path, data in files.items()}
+        writer.commit("made", world.repo.commit(tip).time, added)
+    return tool
+
+
+def test_a_copy_is_committed_and_listed(tool: Tool, ec2: Ec2) -> None:
+    copy = ("snapshot", "copy", "pvc/data", "-n", "shop", "--to-region", ELSEWHERE)
+    answer = tool.run(*copy)
+    (handle,) = ec2.backend(ELSEWHERE).snapshots
+    assert f"persistentvolumeclaim/data -n shop: ebs {handle}" in answer.stdout
+    assert f"1 of 1 snapshots have copies in {ELSEWHERE}." in answer.stdout
+    assert len(tool.commits()) == 2
+    assert handle in tool.run("snapshot", "list").stdout
+    (again,) = tool.run(*copy, "-o", "json").json["outcomes"]
+    assert (again["outcome"], again["snapshot"]["handle"]) == ("ready", handle)
+    assert "Nothing to commit" in tool.run(*copy).stdout
+
+
+def test_a_wrong_region_and_a_sidecar_are_told(tool: Tool) -> None:
+    wrong = tool.run("snapshot", "copy", "--to-region", "Frankfurt", codes=(3,))
+    assert "'Frankfurt' is not the name of an AWS region" in wrong.stdout
+    behind = tool.run(
+        *("snapshot", "copy", "--to-region", REGION),
+        codes=(2,),
+        environ={"KUBE2GIT_SNAPSHOTS_SOCKET": "/run/kube2git/sidecar.sock"},
+    )
+    assert "the sidecar copies no snapshots" in behind.stderr
+    assert "snapshots.socket" in behind.stderr
