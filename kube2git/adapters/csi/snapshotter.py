@@ -117,10 +117,16 @@ class CsiSnapshotter:
                     yield FoundSnapshot(claims[handle], driver, snapshot)
 
     def _contents(self, selector: str) -> Iterator[tuple[Family, Json]]:
-        listed = self._listed([family.content for family in FAMILIES], selector)
-        for family in FAMILIES:
+        families = self._families()
+        listed = self._listed([family.content for family in families], selector)
+        for family in families:
             for content in listed.objects.get(family.content, []):
                 yield family, content
+
+    def _families(self) -> list[Family]:
+        hidden = self._landscape().classes.reasons
+        # Who may not see the classes of groups has never made a group.
+        return [one for one in FAMILIES if one is SINGLE or one.snapshot_class not in hidden]
 
     def _listed(self, kinds: Sequence[str], selector: str) -> Listed:
         types = self._landscape().types
@@ -137,9 +143,10 @@ class CsiSnapshotter:
         recorded = {
             (volume.driver, snapshot.handle) for volume, snapshot in snapshots if snapshot.is_ready
         }
-        kinds = [kind for family in FAMILIES for kind in (family.snapshot, family.content)]
+        families = self._families()
+        kinds = [kind for family in families for kind in (family.snapshot, family.content)]
         listed = self._listed(kinds, f"{bodies.LABEL} in (cut,group)")
-        for family in FAMILIES:
+        for family in families:
             owners = {
                 (body["metadata"].get("namespace"), body["metadata"]["name"]): body
                 for body in listed.objects.get(family.snapshot, [])

@@ -13,11 +13,6 @@ from kube2git.cli.main import COMMANDS
 from tests import helm
 from tests.unit.chart.releases import RELEASES, REPO
 
-LATER = {
-    "sidecar",
-}
-"""What the chart uses and the program is about to learn."""
-
 
 def containers(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every container of every Pod that an installation comes to."""
@@ -35,8 +30,6 @@ def test_every_command_and_flag_of_a_container_exists(name: str) -> None:
     for container in containers(RELEASES[name]):
         assert container["command"] == ["kube2git"]
         verb, *flags = container["args"]
-        if verb in LATER:
-            continue
         assert verb in COMMANDS
         command: click.Command = importlib.import_module(f"kube2git.cli.{verb}").command
         # Raises a usage error when a flag is unknown, or an argument is missing.
