@@ -150,7 +150,8 @@ class Snapshotting:
                     if finding is not None:
                         book.complete(finding)
             except Kube2gitError as error:
-                book.failures.append(f"Earlier snapshots could not be looked for: {error}.")
+                reason = str(error).rstrip(".")
+                book.failures.append(f"Earlier snapshots could not be looked for: {reason}.")
 
     def _volumes(self, claims: Claims) -> dict[ClaimRef, Volume]:
         found = {}
