@@ -41,13 +41,17 @@ def test_diff_and_replay_agree_and_reading_is_enough(
 ) -> None:
     fill(cluster, namespace)
     tool.export("-n", namespace)
-    cluster.kubectl(
-        "create", "clusterrolebinding", namespace, "--clusterrole=reads", f"--user={namespace}"
+    reads = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+    role = {"metadata": {"name": namespace}, "rules": [reads]}
+    cluster.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+    scope = (f"--clusterrole={namespace}", f"--user={namespace}")
+    cluster.kubectl("create", "clusterrolebinding", namespace, *scope)
+    as_reader = {"Impersonate-User": namespace}
+    cluster.wait(
+        lambda: cluster.request("GET", "/api/v1/secrets", headers=as_reader).status == 200,
+        "The right to read",
     )
-    cluster.kubectl(
-        "create", "clusterrole", "reads", "--verb=get,list,watch", "--resource=*.*", "--resource=*"
-    )
-    reader = ("-n", namespace, "--kubeconfig", str(cluster.kubeconfig_for(namespace)))
+    reader = ("-n", namespace, "--as", namespace)
     assert differing(tool, *reader, codes=(0,)) == {}
 
     cluster.kubectl("patch", "-n", namespace, "cm/a", "-p", '{"data":{"k":"2"}}')
@@ -68,10 +72,10 @@ def test_diff_and_replay_agree_and_reading_is_enough(
         if item["action"] != "unchanged"
     }
     assert writes == {"ConfigMap/a": "update", "ConfigMap/b": "delete", "Secret/a": "create"}
-    tool.run(*replay, "--yes")
+    tool.run(*replay, "--take-over=kubectl*", "--yes")
     assert differing(tool, *reader, codes=(0,)) == {}
     cluster.kubectl("delete", "clusterrolebinding", namespace)
-    cluster.kubectl("delete", "clusterrole", "reads")
+    cluster.kubectl("delete", "clusterrole", namespace)
 
 
 def test_a_renamed_copy_is_compared_with_its_original(

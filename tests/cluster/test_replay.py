@@ -311,7 +311,8 @@ def role_binding(namespace: str) -> Json:
     }
 
 
-def node_port_service(namespace: str) -> Json:
+def node_port_service(namespace: str, port: int) -> Json:
+    """Return a Service with a node port, which is one for the whole cluster: choose another."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -319,7 +320,7 @@ def node_port_service(namespace: str) -> Json:
         "spec": {
             "type": "NodePort",
             "selector": {"app": "web"},
-            "ports": [{"port": 80, "nodePort": 30123, "protocol": "TCP", "targetPort": 80}],
+            "ports": [{"port": 80, "nodePort": port, "protocol": "TCP", "targetPort": 80}],
         },
     }
 
@@ -353,7 +354,7 @@ def test_a_copy_under_another_name_mapped_back_is_the_original(
 def test_two_copies_beside_each_other_and_a_node_port_that_is_taken(
     replayer: Replayer, space: str
 ) -> None:
-    replayer.put(replayer.source, node_port_service(space))
+    replayer.put(replayer.source, node_port_service(space, 30123))
     replayer.tool.export("-n", space)
     one, two = f"{space}-one", f"{space}-two"
     report = replayer.report("-n", space, "--map", f"{space}={one}", "--map", f"{space}={two}")

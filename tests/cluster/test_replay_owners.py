@@ -35,7 +35,7 @@ def test_an_applier_s_fields_are_a_conflict_and_its_list_items_are_told(
     replayer: Replayer, space: str
 ) -> None:
     """Another applier has taken a value; somebody has added a port."""
-    replayer.put(replayer.source, config_map(space, "map", k="1"), node_port_service(space))
+    replayer.put(replayer.source, config_map(space, "map", k="1"), node_port_service(space, 30124))
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     applied = ["apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"]
