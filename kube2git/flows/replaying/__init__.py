@@ -68,7 +68,8 @@ def make_plan(
     made from them need not be decoded.
 
     Nothing is written: what the server is asked to do are dry runs, and none of them with
-    DryRun.CLIENT. Raises RefusedError and UsageError for what cannot be planned, and the errors of
+    DryRun.CLIENT. Only a snapshotter may need an object of its own to look at a snapshot, for a
+    moment. Raises RefusedError and UsageError for what cannot be planned, and the errors of
     the ports.
     """
     drafter = Drafter(
