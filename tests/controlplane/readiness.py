@@ -84,5 +84,6 @@ def has_condition(get: Get, path: str, condition: str) -> bool:
     answer = get(path)
     if not is_ok(answer):
         return False
-    conditions = answer.json().get("status", {}).get("conditions", [])
+    # A fresh definition says "conditions": null until a controller has looked at it.
+    conditions = answer.json().get("status", {}).get("conditions") or []
     return any(c["type"] == condition and c["status"] == "True" for c in conditions)
