@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kube2git.adapters.kube.leasing import KubeLease
     from kube2git.adapters.localfile import LocalFile
     from kube2git.core.cleaning import RuleSet
-    from kube2git.core.policy import Policy
+    from kube2git.core.planning.policy import Policy
     from kube2git.core.ports import Memory, Snapshotter, Target
     from kube2git.core.remap.catalogue import Catalogue
     from kube2git.core.remap.transforms import Transform
@@ -233,9 +233,9 @@ def policy(settings: Settings, **choices: Any) -> Policy:
 
     ``take_over`` and ``yield_to`` are further managers, beside those of the settings.
     """
-    from kube2git.core.policy import Policy
+    from kube2git.core.planning.policy import Policy
+    from kube2git.core.planning.stances import DEFAULT_RULES, OwnerRule, Stance
     from kube2git.core.sealing import seal_rules
-    from kube2git.core.stances import DEFAULT_RULES, OwnerRule, Stance
     from kube2git.flows.replaying import ASKED
 
     chosen = settings.replay

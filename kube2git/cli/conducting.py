@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.config import Settings
-    from kube2git.core.plan import Plan
-    from kube2git.core.policy import Policy
+    from kube2git.core.planning.plan import Plan
+    from kube2git.core.planning.policy import Policy
     from kube2git.core.report import Progress
     from kube2git.flows.replaying import (
         Draft,

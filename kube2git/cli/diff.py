@@ -102,7 +102,7 @@ def _draft(
 ) -> Draft:
     """Plan the replay that would make the cluster what the revision says, by reading alone."""
     from kube2git import wiring
-    from kube2git.core.policy import Allowance, Prune
+    from kube2git.core.planning.policy import Allowance, Prune
     from kube2git.core.report import Progress
     from kube2git.flows import replaying
     from kube2git.render import plans

@@ -12,7 +12,7 @@ from kube2git.cli import conducting, options
 
 if TYPE_CHECKING:
     from kube2git.config import Settings
-    from kube2git.core.plan import Plan
+    from kube2git.core.planning.plan import Plan
     from kube2git.flows.replaying import DryRun, ReplayRequest
 
 
@@ -123,7 +123,7 @@ def _request(
     given: dict[str, Any],
 ) -> ReplayRequest:
     from kube2git import wiring
-    from kube2git.core.policy import Allowance, Jobs, Prune, Volumes, Webhooks
+    from kube2git.core.planning.policy import Allowance, Jobs, Prune, Volumes, Webhooks
 
     policy = wiring.policy(
         settings,
@@ -183,7 +183,7 @@ def _check_rehearsal(given: dict[str, Any], files: dict[str, str | None]) -> Non
 
 def _read_plan(file: str) -> Plan:
     from kube2git.core import wire
-    from kube2git.core.plan import Plan, PlanFormatError
+    from kube2git.core.planning.plan import Plan, PlanFormatError
     from kube2git.errors import UsageError
 
     try:
@@ -205,7 +205,7 @@ def _save_plan(plan: Plan, file: str) -> None:
 
 
 def _check_plan(saved: Plan, fresh: Plan) -> None:
-    from kube2git.core.plan import drift
+    from kube2git.core.planning.plan import drift
     from kube2git.errors import RefusedError
 
     told = drift(saved, fresh)

@@ -184,7 +184,7 @@ def restore(
     from dataclasses import replace
 
     from kube2git import wiring
-    from kube2git.core.policy import Volumes
+    from kube2git.core.planning.policy import Volumes
     from kube2git.core.selection import Patterns
     from kube2git.flows import replaying
 

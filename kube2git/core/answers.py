@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube2git.core.immutable import immutable_fields
+from kube2git.core.planning.immutable import immutable_fields
 
 
 class Category(enum.StrEnum):

@@ -13,11 +13,11 @@ from itertools import takewhile
 from kube2git.core import fielddiff, fieldpath, ownership
 from kube2git.core.fielddiff import ItemKey
 from kube2git.core.fieldpath import Path
-from kube2git.core.leftovers import Extra
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import FieldNote, Kept, Removal
-from kube2git.core.policy import Policy
-from kube2git.core.stances import Yielded
+from kube2git.core.planning.leftovers import Extra
+from kube2git.core.planning.plan import FieldNote, Kept, Removal
+from kube2git.core.planning.policy import Policy
+from kube2git.core.planning.stances import Yielded
 from kube2git.core.wire import Json
 
 

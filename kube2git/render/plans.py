@@ -10,7 +10,7 @@ from kube2git.core import fielddiff
 from kube2git.core.fielddiff import Masked, Path
 from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, Plan, PlannedAction
+from kube2git.core.planning.plan import Action, Plan, PlannedAction
 from kube2git.core.report import ObjectDiff, Progress
 from kube2git.core.sealing import Opener, hidden_in
 from kube2git.core.wire import Json

@@ -7,8 +7,8 @@ from typing import Any
 
 from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action
-from kube2git.core.rehearsal import COMPARED
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.rehearsal import COMPARED
 from kube2git.flows.replaying import Draft, RehearsalReport, Verdict
 from kube2git.render.differences import ref_data
 from kube2git.render.plans import MAX_LINES, MAX_NAMED

@@ -13,6 +13,7 @@ from kube2git.adapters.kube.connection import Connection
 from kube2git.adapters.kube.retrying import APPLY
 from kube2git.adapters.kube.waiting import watch
 from kube2git.core import wire
+from kube2git.core.planning.stances import OWN_MANAGER
 from kube2git.core.ports import (
     Stopped,
     Verb,
@@ -21,7 +22,6 @@ from kube2git.core.ports import (
     WriteAnswer,
     WriteRequest,
 )
-from kube2git.core.stances import OWN_MANAGER
 
 _METHODS = {
     Verb.APPLY: ("PATCH", APPLY),

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 from kube2git.core.objects import Manifest, ObjectRef
-from kube2git.core.plan import Action, Guard, Plan, PlannedAction
-from kube2git.core.policy import Volumes
+from kube2git.core.planning.plan import Action, Guard, Plan, PlannedAction
+from kube2git.core.planning.policy import Volumes
 from kube2git.core.snapshots import ClaimRef, Existence, Finding, RestoreRequest, Snapshot
 from kube2git.core.snapshots.records import Entry, VolumeRecord, foreign_region, identity
 from kube2git.core.volumes import requested

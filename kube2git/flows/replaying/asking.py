@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from kube2git.core import settling
-from kube2git.core.adapting import Adapted, under_temporary_name, with_owner_uids
 from kube2git.core.answers import RETRYABLE, Category, Refusal, classify
-from kube2git.core.graph import Graph
-from kube2git.core.leftovers import Extra, removal_patch
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
-from kube2git.core.plan import Action, PlannedAction
+from kube2git.core.planning import settling
+from kube2git.core.planning.adapting import Adapted, under_temporary_name, with_owner_uids
+from kube2git.core.planning.graph import Graph
+from kube2git.core.planning.leftovers import Extra, removal_patch
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, PlannedAction
+from kube2git.core.planning.settling import Settled
+from kube2git.core.planning.stances import Yielded, parse_conflicts, resolve
 from kube2git.core.ports import Stopped, Verb, WriteAnswer, WriteRequest
 from kube2git.core.report import Progress
-from kube2git.core.settling import Settled
-from kube2git.core.stances import Yielded, parse_conflicts, resolve
 from kube2git.core.wire import Json
 from kube2git.flows.replaying.drafting import NAMESPACE, Draft
 from kube2git.flows.replaying.target import TargetView

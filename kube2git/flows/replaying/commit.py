@@ -12,7 +12,7 @@ from kube2git import __version__
 from kube2git.core import layout, yamlio
 from kube2git.core.coverage import FORMAT_VERSION, Coverage
 from kube2git.core.objects import Manifest, ObjectRef, ref_of
-from kube2git.core.planning import Unreadable
+from kube2git.core.planning.planner import Unreadable
 from kube2git.core.ports import Discovery, Repo
 from kube2git.core.remap.closure import needed_by
 from kube2git.core.sealing import (

@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kube2git.core.cleaning import Cleaner, RuleSet
-from kube2git.core.guards import Scope
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
-from kube2git.core.plan import Header, Plan, Problem
-from kube2git.core.planning import Computed, Context, compute
-from kube2git.core.policy import Prune, Volumes
+from kube2git.core.planning.guards import Scope
+from kube2git.core.planning.plan import Header, Plan, Problem
+from kube2git.core.planning.planner import Computed, Context, compute
+from kube2git.core.planning.policy import Prune, Volumes
+from kube2git.core.planning.rehearsal import (
+    Confinement,
+    scratch_name,
+    with_namespaces,
+    without_volume,
+)
+from kube2git.core.planning.settling import Settled
+from kube2git.core.planning.stances import OwnerRule, Stance
 from kube2git.core.ports import (
     ClusterIdentity,
     Commit,
@@ -23,7 +31,6 @@ from kube2git.core.ports import (
     Target,
 )
 from kube2git.core.reading import choose_kinds
-from kube2git.core.rehearsal import Confinement, scratch_name, with_namespaces, without_volume
 from kube2git.core.remap.engine import remap
 from kube2git.core.remap.findings import Moved, Remapped
 from kube2git.core.remap.mapping import NamespaceMap
@@ -32,10 +39,8 @@ from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealing
 from kube2git.core.seen import Seen, memory_fingerprint
 from kube2git.core.selection import ClusterScoped
-from kube2git.core.settling import Settled
 from kube2git.core.snapshots import ClaimRef
 from kube2git.core.snapshots.restoring import Restores, undecided
-from kube2git.core.stances import OwnerRule, Stance
 from kube2git.core.volumes import with_size
 from kube2git.core.wire import Json
 from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError

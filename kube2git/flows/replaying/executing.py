@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from kube2git.core.edges import Strength, Until
-from kube2git.core.graph import Graph, Wave
 from kube2git.core.health import Health
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, PlannedAction
+from kube2git.core.planning.edges import Strength, Until
+from kube2git.core.planning.graph import Graph, Wave
+from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.ports import Stopped
 from kube2git.core.report import Progress
 from kube2git.core.wire import Json

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from kube2git.core.answers import classify
 from kube2git.core.objects import ObjectRef, ResourceType
+from kube2git.core.planning.rehearsal import LABEL, Lack, Missing, claims_that_stay, missing_of
 from kube2git.core.ports import Stopped, Verb, WriteRequest
-from kube2git.core.rehearsal import LABEL, Lack, Missing, claims_that_stay, missing_of
 from kube2git.core.remap.closure import named_by
 from kube2git.core.report import Progress
 from kube2git.core.workloads import dig

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from kube2git.core.health import Health
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action
-from kube2git.core.policy import Policy
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.policy import Policy
 from kube2git.core.ports import Snapshotter
 from kube2git.core.remap.catalogue import CATALOGUE, Catalogue
 from kube2git.core.remap.transforms import Transform

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import Cleaner, ContextBuilder, RuleSet
 from kube2git.core.coverage import Coverage
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
+from kube2git.core.planning.live import LiveObject
 from kube2git.core.ports import (
     Cluster,
     Discovery,

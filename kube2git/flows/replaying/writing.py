@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kube2git.core import fieldpath, settling
-from kube2git.core.adapting import Adapted, with_owner_uids
+from kube2git.core import fieldpath
 from kube2git.core.answers import Category, Refusal, classify
 from kube2git.core.equality import normalise_for_comparison
-from kube2git.core.immutable import recreation
-from kube2git.core.leftovers import leftovers, removal_patch
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, ref_of
-from kube2git.core.plan import Action, PlannedAction, Write
+from kube2git.core.planning import settling
+from kube2git.core.planning.adapting import Adapted, with_owner_uids
+from kube2git.core.planning.immutable import recreation
+from kube2git.core.planning.leftovers import leftovers, removal_patch
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, PlannedAction, Write
+from kube2git.core.planning.stances import OWN_MANAGER, Yielded, parse_conflicts, resolve
 from kube2git.core.ports import Verb, WriteAnswer, WriteRequest
 from kube2git.core.snapshots import Restoration
-from kube2git.core.stances import OWN_MANAGER, Yielded, parse_conflicts, resolve
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig, items_of
 from kube2git.errors import Kube2gitError

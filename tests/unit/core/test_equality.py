@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kube2git.core.equality import normalise_for_comparison, quantity
 from kube2git.core.wire import Json
-from tests.unit.core.planned import RBAC, config_map, deployment, obj
+from tests.unit.core.planning.planned import RBAC, config_map, deployment, obj
 
 C = {"name": "c", "image": "x"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from kube2git.core.health import Conditions, Status, verdict
 from kube2git.core.wire import Json
-from tests.unit.core.planned import obj
+from tests.unit.core.planning.planned import obj
 
 APPS, BATCH = "apps/v1", "batch/v1"
 CURRENT, WAITING, FAILED = Status.CURRENT, Status.IN_PROGRESS, Status.FAILED

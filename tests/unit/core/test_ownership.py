@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube2git.core import ownership
 from kube2git.core.fieldpath import Key, Value
 from kube2git.core.ownership import Fields, Owner
-from tests.unit.core.planned import managed
+from tests.unit.core.planning.planned import managed
 
 WEB = 'k:{"name":"web"}'
 HELM, KUBECTL = Owner("helm", "", "Update"), Owner("kubectl", "", "Update")

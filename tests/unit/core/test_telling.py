@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from kube2git.core.fieldpath import Key, Path, Value
-from kube2git.core.leftovers import Extra
 from kube2git.core.objects import ObjectRef
 from kube2git.core.ownership import Owner
-from kube2git.core.plan import FieldNote, Kept, Removal
-from kube2git.core.policy import Policy
-from kube2git.core.stances import Yielded
+from kube2git.core.planning.leftovers import Extra
+from kube2git.core.planning.plan import FieldNote, Kept, Removal
+from kube2git.core.planning.policy import Policy
+from kube2git.core.planning.stances import Yielded
 from kube2git.core.telling import Teller
 from kube2git.core.wire import Json
-from tests.unit.core.planned import obj
+from tests.unit.core.planning.planned import obj
 
 OPEN, SEALED = Teller(is_sealed=False), Teller(is_sealed=True)
 USER: Path = ("spec", "users", Key.of({"name": "hush"}), "on")

@@ -6,7 +6,7 @@ import pytest
 
 from kube2git.core.volumes import adoptable, volume_handle
 from kube2git.core.wire import Json
-from tests.unit.core.planned import obj, volume
+from tests.unit.core.planning.planned import obj, volume
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from kube2git.core.wire import Json
 from kube2git.core.workloads import POD_SPECS, dig, items_of, pod_labels, pod_spec
-from tests.unit.core.planned import obj
+from tests.unit.core.planning.planned import obj
 
 SPEC: Json = {"containers": [{"name": "a"}]}
 

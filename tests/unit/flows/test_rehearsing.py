@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kube2git.core.plan import Action
-from kube2git.core.policy import Policy
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.policy import Policy
+from kube2git.core.planning.rehearsal import LABEL, Lack
 from kube2git.core.ports import Verb, WriteRequest
-from kube2git.core.rehearsal import LABEL, Lack
 from kube2git.core.remap.engine import ALWAYS_THERE
 from kube2git.errors import Kube2gitError, UsageError
 from kube2git.flows import replaying

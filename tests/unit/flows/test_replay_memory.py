@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kube2git.core.cleaning import RuleSet
-from kube2git.core.plan import Action, Plan
-from kube2git.core.policy import Allowance, Policy, Prune
+from kube2git.core.planning.plan import Action, Plan
+from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.flows import exporting, replaying
 from kube2git.flows.exporting import ExportRequest
 from kube2git.flows.replaying import Draft, DryRun, ReplayRequest

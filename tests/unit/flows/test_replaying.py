@@ -15,8 +15,8 @@ from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.coverage import Coverage, KindCoverage
 from kube2git.core.objects import ref_of
-from kube2git.core.plan import Action
-from kube2git.core.policy import Allowance, Policy, Prune
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
 from kube2git.core.selection import parse_object_names

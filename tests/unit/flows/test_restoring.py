@@ -11,8 +11,8 @@ import pytest
 from kube2git.core import layout, yamlio
 from kube2git.core.coverage import Coverage, KindCoverage
 from kube2git.core.objects import ref_of
-from kube2git.core.plan import Action, PlannedAction
-from kube2git.core.policy import Policy, Volumes
+from kube2git.core.planning.plan import Action, PlannedAction
+from kube2git.core.planning.policy import Policy, Volumes
 from kube2git.core.ports import KindStatus, Snapshotter, Verb, WriteRequest
 from kube2git.core.snapshots import ClaimRef, Restoration, Snapshot, Volume
 from kube2git.core.snapshots.records import Entry, VolumeRecord

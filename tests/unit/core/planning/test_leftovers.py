@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube2git.core.fieldpath import Key, Path, Value, text
-from kube2git.core.leftovers import Extra, Leftovers, leftovers, removal_patch
 from kube2git.core.ownership import Owner
-from kube2git.core.stances import DEFAULT_RULES
+from kube2git.core.planning.leftovers import Extra, Leftovers, leftovers, removal_patch
+from kube2git.core.planning.stances import DEFAULT_RULES
 from kube2git.core.wire import Json
-from tests.unit.core.planned import config_map, deployment, managed, obj
+from tests.unit.core.planning.planned import config_map, deployment, managed, obj
 
 CONTAINERS = ("spec", "template", "spec", "containers")
 WEB = (*CONTAINERS, Key.of({"name": "web"}))

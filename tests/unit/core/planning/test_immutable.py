@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kube2git.core.immutable import IMMUTABLE, immutable_fields, recreation
+from kube2git.core.planning.immutable import IMMUTABLE, immutable_fields, recreation
 
 # kind_group -> (all fields of the causes, those that never change), as a 1.37 server answered a
 # forced dry-run apply of an object that changes all of them at once.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kube2git.core import wire
 from kube2git.core.objects import Manifest, ObjectRef
-from kube2git.core.plan import (
+from kube2git.core.planning.plan import (
     Action,
     FieldNote,
     Guard,
@@ -28,7 +28,7 @@ from kube2git.core.plan import (
     fingerprint,
     live_state,
 )
-from tests.unit.core.planned import config_map, live, obj
+from tests.unit.core.planning.planned import config_map, live, obj
 
 REF = ObjectRef("", "ConfigMap", "shop", "c")
 UPDATE = PlannedAction(

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kube2git.core.transplant import transplant
+from kube2git.core.planning.transplant import transplant
 from kube2git.core.wire import Json
-from tests.unit.core.planned import deployment, obj
+from tests.unit.core.planning.planned import deployment, obj
 
 RAW: Json = {
     **deployment(replicas=5, strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}),

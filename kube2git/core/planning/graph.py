@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from kube2git.core.edges import Edge, Strength, Until
-from kube2git.core.needs import needs_of
 from kube2git.core.objects import Manifest, ObjectRef
-from kube2git.core.ranks import rank_of
+from kube2git.core.planning.edges import Edge, Strength, Until
+from kube2git.core.planning.needs import needs_of
+from kube2git.core.planning.ranks import rank_of
 from kube2git.core.workloads import WORKLOADS
 
 QUICK = frozenset({"CustomResourceDefinition.apiextensions.k8s.io"})

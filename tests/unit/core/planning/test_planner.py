@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kube2git.core.guards import Scope
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
-from kube2git.core.plan import Action, FieldNote, Header, Kept, PlannedAction, Removal
-from kube2git.core.planning import Computed, Context, Unreadable, compute
-from kube2git.core.policy import Policy, Prune
+from kube2git.core.planning.guards import Scope
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, FieldNote, Header, Kept, PlannedAction, Removal
+from kube2git.core.planning.planner import Computed, Context, Unreadable, compute
+from kube2git.core.planning.policy import Policy, Prune
 from kube2git.core.wire import Json
-from tests.unit.core.planned import (
+from tests.unit.core.planning.planned import (
     GOLDEN,
     RBAC,
     config_map,
@@ -29,7 +29,7 @@ from tests.unit.core.planned import (
     read_documents,
     volume,
 )
-from tests.unit.core.test_guards import covered
+from tests.unit.core.planning.test_guards import covered
 
 REF = ObjectRef("", "ConfigMap", "shop", "c")
 

@@ -7,7 +7,7 @@ import pytest
 from kube2git.core import fieldpath
 from kube2git.core.fieldpath import Path
 from kube2git.core.ownership import Owner
-from kube2git.core.stances import (
+from kube2git.core.planning.stances import (
     DEFAULT_RULES,
     Conflict,
     OwnerRule,
@@ -17,7 +17,7 @@ from kube2git.core.stances import (
     rule_for,
 )
 from kube2git.core.wire import Json
-from tests.unit.core.planned import deployment
+from tests.unit.core.planning.planned import deployment
 
 IMAGE = '.spec.template.spec.containers[name="web"].image'
 # As a 1.37 server answered.

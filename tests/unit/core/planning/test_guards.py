@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from kube2git.core.coverage import Coverage, KindCoverage
-from kube2git.core.guards import Scope, guard_deletions, plan_deletions, set_size
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, PlannedAction
-from kube2git.core.policy import Allowance, Policy, Prune
+from kube2git.core.planning.guards import Scope, guard_deletions, plan_deletions, set_size
+from kube2git.core.planning.plan import Action, PlannedAction
+from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus
-from tests.unit.core.planned import config_map, live, obj
+from tests.unit.core.planning.planned import config_map, live, obj
 
 EXTRA = config_map("extra")
 REF = ObjectRef("", "ConfigMap", "shop", "extra")

@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kube2git.core.edges import Strength, Until
-from kube2git.core.graph import Graph, Wave
 from kube2git.core.objects import Manifest, ObjectRef
-from tests.unit.core.planned import GOLDEN, config_map, deployment, manifests, obj, read_documents
+from kube2git.core.planning.edges import Strength, Until
+from kube2git.core.planning.graph import Graph, Wave
+from tests.unit.core.planning.planned import (
+    GOLDEN,
+    config_map,
+    deployment,
+    manifests,
+    obj,
+    read_documents,
+)
 
 CASES = sorted((GOLDEN / "graph").glob("*.yaml"))
 

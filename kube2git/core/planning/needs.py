@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kube2git.core.edges import CORE, Edge, Strength, Until, optional, strong
 from kube2git.core.objects import Manifest, ObjectRef, group_of
-from kube2git.core.podneeds import claim_edges, pod_edges
+from kube2git.core.planning.edges import CORE, Edge, Strength, Until, optional, strong
+from kube2git.core.planning.podneeds import claim_edges, pod_edges
 from kube2git.core.wire import Json
 from kube2git.core.workloads import WORKLOADS, dig, items_of, pod_labels, pod_spec
 

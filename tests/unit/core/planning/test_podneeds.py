@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kube2git.core.edges import Strength
 from kube2git.core.objects import ObjectRef
-from kube2git.core.podneeds import pod_edges
+from kube2git.core.planning.edges import Strength
+from kube2git.core.planning.podneeds import pod_edges
 from kube2git.core.wire import Json
 
 DEPLOYMENT = ObjectRef("apps", "Deployment", "shop", "web")

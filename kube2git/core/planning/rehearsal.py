@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kube2git.core import wire
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef
-from kube2git.core.plan import Action, Plan, PlannedAction
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, Plan, PlannedAction
 from kube2git.core.workloads import dig
 
 LABEL = "kube2git.io/rehearsal"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube2git.core import rehearsal
 from kube2git.core.objects import Manifest, ObjectRef
-from kube2git.core.plan import Action, Header, Plan, PlannedAction
-from kube2git.core.rehearsal import Confinement
+from kube2git.core.planning import rehearsal
+from kube2git.core.planning.plan import Action, Header, Plan, PlannedAction
+from kube2git.core.planning.rehearsal import Confinement
 from kube2git.core.remap.mapping import is_namespace_name
 from kube2git.core.wire import Json
-from tests.unit.core.planned import config_map, live, obj, volume
+from tests.unit.core.planning.planned import config_map, live, obj, volume
 
 STARTED = "20240506070809"
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)

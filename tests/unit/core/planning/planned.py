@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest
+from kube2git.core.planning.live import LiveObject
 from kube2git.core.wire import Json
 
 GOLDEN = Path(__file__).parent / "golden"

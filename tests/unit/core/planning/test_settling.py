@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from kube2git.core.adapting import Adapted
 from kube2git.core.answers import Category, Refusal
 from kube2git.core.fieldpath import text
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest
 from kube2git.core.ownership import Owner
-from kube2git.core.plan import Action, PlannedAction, Removal, Write
-from kube2git.core.planning import compute
-from kube2git.core.policy import Jobs, Policy
-from kube2git.core.settling import Settled, accepted, came_back, refused, replacement
-from kube2git.core.stances import Conflict, Resolution, Yielded
+from kube2git.core.planning.adapting import Adapted
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, PlannedAction, Removal, Write
+from kube2git.core.planning.planner import compute
+from kube2git.core.planning.policy import Jobs, Policy
+from kube2git.core.planning.settling import Settled, accepted, came_back, refused, replacement
+from kube2git.core.planning.stances import Conflict, Resolution, Yielded
 from kube2git.core.wire import Json
-from tests.unit.core.planned import config_map, deployment, job, live, managed, obj
+from tests.unit.core.planning.planned import config_map, deployment, job, live, managed, obj
 
 SCALE = managed("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kube2git.core.edges import Edge, Strength, Until, optional, strong
 from kube2git.core.objects import ObjectRef
+from kube2git.core.planning.edges import Edge, Strength, Until, optional, strong
 
 POD = ObjectRef("", "Pod", "shop", "a")
 SECRET = ObjectRef("", "Secret", "shop", "s")

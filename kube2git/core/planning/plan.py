@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube2git.core import wire
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef
+from kube2git.core.planning.live import LiveObject
 from kube2git.core.wire import Json
 
 FORMAT = 1

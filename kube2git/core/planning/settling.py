@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kube2git.core import fieldpath
-from kube2git.core.adapting import Adapted
 from kube2git.core.answers import Category, Refusal
 from kube2git.core.equality import normalise_for_comparison
 from kube2git.core.fieldpath import Path
-from kube2git.core.immutable import recreation
-from kube2git.core.leftovers import Extra, Leftovers, leftovers
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, PlannedAction, Write
-from kube2git.core.policy import Jobs, Policy
-from kube2git.core.stances import Resolution, Yielded
+from kube2git.core.planning.adapting import Adapted
+from kube2git.core.planning.immutable import recreation
+from kube2git.core.planning.leftovers import Extra, Leftovers, leftovers
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, PlannedAction, Write
+from kube2git.core.planning.policy import Jobs, Policy
+from kube2git.core.planning.stances import Resolution, Yielded
+from kube2git.core.planning.transplant import transplant
 from kube2git.core.telling import Teller
-from kube2git.core.transplant import transplant
 from kube2git.core.wire import Json
 from kube2git.core.workloads import POD_SPECS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kube2git.core.live import LiveObject, other_tool
 from kube2git.core.objects import Manifest
+from kube2git.core.planning.live import LiveObject, other_tool
 from kube2git.core.wire import Json
-from tests.unit.core.planned import config_map, deployment, managed, obj
+from tests.unit.core.planning.planned import config_map, deployment, managed, obj
 
 
 def test_facts_are_taken_from_the_raw_object() -> None:

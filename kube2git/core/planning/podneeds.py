@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kube2git.core.edges import CORE, Edge, optional, strong
 from kube2git.core.objects import ObjectRef
+from kube2git.core.planning.edges import CORE, Edge, optional, strong
 from kube2git.core.wire import Json
 from kube2git.core.workloads import all_containers, dig, items_of
 

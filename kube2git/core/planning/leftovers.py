@@ -13,7 +13,7 @@ from typing import Any
 from kube2git.core import fieldpath
 from kube2git.core.fieldpath import Key, Path, Scalar, Step, Value
 from kube2git.core.ownership import Fields, Owner
-from kube2git.core.stances import OWN_MANAGER, OwnerRule, Stance, Yielded, rule_for
+from kube2git.core.planning.stances import OWN_MANAGER, OwnerRule, Stance, Yielded, rule_for
 from kube2git.core.wire import Json
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kube2git.core.adapting import Adapted, Adapter
 from kube2git.core.equality import normalise_for_comparison
-from kube2git.core.graph import Graph
-from kube2git.core.guards import Scope, guard_deletions, plan_deletions, set_size
-from kube2git.core.leftovers import Extra, leftovers
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.ownership import Owner
-from kube2git.core.plan import (
+from kube2git.core.planning.adapting import Adapted, Adapter
+from kube2git.core.planning.graph import Graph
+from kube2git.core.planning.guards import Scope, guard_deletions, plan_deletions, set_size
+from kube2git.core.planning.leftovers import Extra, leftovers
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import (
     Action,
     Guard,
     Header,
@@ -27,8 +27,8 @@ from kube2git.core.plan import (
     fingerprint,
     live_state,
 )
-from kube2git.core.policy import Policy
-from kube2git.core.stances import OWN_MANAGER
+from kube2git.core.planning.policy import Policy
+from kube2git.core.planning.stances import OWN_MANAGER
 from kube2git.core.telling import Teller
 
 

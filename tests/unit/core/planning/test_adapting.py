@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from kube2git.core.adapting import Adapted, Adapter, under_temporary_name, with_owner_uids
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
-from kube2git.core.plan import Action
-from kube2git.core.policy import Jobs, Policy, Webhooks
+from kube2git.core.planning.adapting import Adapted, Adapter, under_temporary_name, with_owner_uids
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.policy import Jobs, Policy, Webhooks
 from kube2git.core.wire import Json
-from tests.unit.core.planned import (
+from tests.unit.core.planning.planned import (
     config_map,
     deployment,
     job,

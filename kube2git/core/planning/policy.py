@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from kube2git.core.stances import DEFAULT_RULES, OwnerRule
+from kube2git.core.planning.stances import DEFAULT_RULES, OwnerRule
 
 
 class Prune(enum.StrEnum):

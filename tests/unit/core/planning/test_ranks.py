@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kube2git.core.ranks import RANKS, rank_of
+from kube2git.core.planning.ranks import RANKS, rank_of
 
 
 def test_each_kind_stands_in_one_row_with_a_reason() -> None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kube2git.core.live import LiveObject, cluster_ips, node_ports
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, group_of
 from kube2git.core.ownership import Fields, Owner, owners_of
-from kube2git.core.plan import Action
-from kube2git.core.policy import Jobs, Policy, Volumes, Webhooks
-from kube2git.core.stances import OWN_MANAGER
+from kube2git.core.planning.live import LiveObject, cluster_ips, node_ports
+from kube2git.core.planning.plan import Action
+from kube2git.core.planning.policy import Jobs, Policy, Volumes, Webhooks
+from kube2git.core.planning.stances import OWN_MANAGER
 from kube2git.core.volumes import adoptable, requested, volume_handle, with_size
 from kube2git.core.wire import Json
 from kube2git.core.workloads import SCALED, WORKLOADS, dig, items_of

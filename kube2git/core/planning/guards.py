@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kube2git.core.coverage import Coverage
-from kube2git.core.live import LiveObject
 from kube2git.core.objects import ObjectRef
-from kube2git.core.plan import Action, Guard, PlannedAction, live_state
-from kube2git.core.policy import Allowance, Policy, Prune
+from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.plan import Action, Guard, PlannedAction, live_state
+from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kube2git.core.policy import Jobs, Policy, Prune
+from kube2git.core.planning.policy import Jobs, Policy, Prune
 
 
 def test_the_default_is_the_careful_choice() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from kube2git.core.edges import Strength, Until
-from kube2git.core.needs import needs_of
+from kube2git.core.planning.edges import Strength, Until
+from kube2git.core.planning.needs import needs_of
 from kube2git.core.wire import Json
-from tests.unit.core.planned import RBAC, deployment, manifests, obj
+from tests.unit.core.planning.planned import RBAC, deployment, manifests, obj
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 GATEWAY = "gateway.networking.k8s.io/v1"
