@@ -82,11 +82,6 @@ def changes(
     return sorted(found, key=lambda change: [(isinstance(k, str), k) for k in change.path])
 
 
-def changed_paths(old: Json | None, new: Json | None) -> list[Path]:
-    """Return the paths that differ, sorted, each once."""
-    return list(dict.fromkeys(change.path for change in changes(old, new)))
-
-
 def masked_pair(
     old: Json | None, new: Json | None, *, masked: Masked | None = None
 ) -> tuple[Json | None, Json | None]:

@@ -44,12 +44,6 @@ class Located(NamedTuple):
     lines: Mapping[Path, int]
     """Counted from 1."""
 
-    def line_of(self, path: Path) -> int:
-        """Return the line of a path, or of the nearest part of it that the file has."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
-
 
 def read(data: bytes, source: str, *, may_be_empty: bool = False) -> Located:
     """Return the only mapping in a file, keys in the order of the file; raise YamlError."""

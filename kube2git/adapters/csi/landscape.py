@@ -70,9 +70,6 @@ class Landscape:
         kinds = (family.snapshot, family.content, family.snapshot_class)
         return all(kind in self.types for kind in kinds)
 
-    def content_types(self) -> list[ResourceType]:
-        return [self.types[family.content] for family in FAMILIES if self.serves(family)]
-
     def known_class(self, family: Family, name: str) -> str:
         """Return the name when there is such a class here: a content may name no other."""
         listed = self.classes.objects.get(family.snapshot_class, [])

@@ -93,18 +93,6 @@ class Graph:
         """Return, one clause each, why an object does not come first; () when nothing holds it."""
         return (*map(str, self.needs(ref)), *self._held_by_gates.get(ref, ()))
 
-    def to_text(self) -> str:
-        """Print waves and reasons, for people and for tests."""
-        lines: list[str] = []
-        for number, wave in enumerate(self.waves, 1):
-            lines.append(f"wave {number}")
-            lines += [f"  when ready: {ref}" for ref in wave.awaits]
-            for ref in wave.refs:
-                lines.append(f"  {ref}")
-                lines += [f"      {clause}" for clause in self.explain(ref)]
-        lines += [f"circle: {circle}" for circle in self.circles]
-        return "".join(f"{line}\n" for line in lines)
-
 
 def _tie_key(ref: ObjectRef) -> tuple[tuple[int, int], ObjectRef]:
     return (rank_of(ref.kind_group), ref)

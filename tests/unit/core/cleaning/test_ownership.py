@@ -8,7 +8,7 @@ import pytest
 
 from kube2git.core.cleaning import manager_of
 from kube2git.core.cleaning.ownership import is_server_writer
-from kube2git.core.fielddiff import changed_paths
+from kube2git.core.fielddiff import changes
 
 BODY: dict[str, Any] = {
     "metadata": {
@@ -100,8 +100,8 @@ def test_paths_of_field_differences_are_understood() -> None:
     old: dict[str, Any] = {"spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}}
     new: dict[str, Any] = {"spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}}
     new["spec"]["template"]["spec"]["containers"][0]["image"] = "a"
-    (path,) = changed_paths(old, new)
-    assert manager_of(BODY, path) == "kubectl-client-side-apply"
+    (change,) = changes(old, new)
+    assert manager_of(BODY, change.path) == "kubectl-client-side-apply"
 
 
 def test_an_object_without_ownership_has_no_managers() -> None:
