@@ -130,11 +130,12 @@ class Tool:
         report: dict[str, Any] = self.run("export", "-o", "json", *args, codes=codes).json
         return report
 
-    def git(self, *args: str) -> str:
+    def git(self, *args: str, entered: str = "") -> str:
         """Run git in the repository."""
         done = subprocess.run(
             ["git", "-C", str(self.repo), *args],
             env={**self.environ, "GIT_CONFIG_NOSYSTEM": "1"},
+            input=entered.encode(),
             capture_output=True,
             check=False,
         )
@@ -143,8 +144,15 @@ class Tool:
 
     def files(self, revision: str = "main") -> dict[str, str]:
         """Return every file of a revision: path -> text."""
-        names = self.git("ls-tree", "-r", "-z", "--name-only", revision).split("\0")
-        return {name: self.git("cat-file", "blob", f"{revision}:{name}") for name in names if name}
+        names = sorted(self.paths(revision))
+        wanted = "".join(f"{revision}:{name}\n" for name in names)
+        # A line before each file gives its size in bytes, and a newline stands after it.
+        left = self.git("cat-file", "--batch=%(objectsize)", entered=wanted).encode()
+        found = {}
+        for name in names:
+            size, _, left = left.partition(b"\n")
+            found[name], left = left[: int(size)].decode(), left[int(size) + 1 :]
+        return found
 
     def paths(self, revision: str = "main") -> set[str]:
         """Return the paths of every file of a revision."""
