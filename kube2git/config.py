@@ -287,7 +287,7 @@ class Serve:
 
 @dataclass(frozen=True)
 class RetentionSettings:
-    """Which snapshots `kube2git snapshot prune` keeps; the newest ready one always stays."""
+    """Which snapshots a prune keeps; the newest ready one always stays."""
 
     keep_last: int = _setting(0, "Keep so many.")
     keep_hourly: int = _setting(0, "Keep the last one of each of so many hours.")
@@ -338,6 +338,9 @@ class SnapshotSettings:
     )
     options: Mapping[str, Mapping[str, Any]] = _mapping(
         "Options of snapshotters, by their names: {ebs: {regions: [eu-central-1]}}."
+    )
+    prune: bool = _setting(
+        False, "After an export that took snapshots, delete those that retention lets go."
     )
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 

@@ -637,10 +637,11 @@ def _snapshot_lease(settings: Settings) -> KubeLease | None:
 
 def retention(settings: Settings) -> Retention:
     """Return which snapshots stay."""
-    from kube2git.core import durations
+    from kube2git.core import durations, schedules
     from kube2git.core.snapshots.retention import Retention
 
     chosen = settings.snapshots.retention
+    found, _ = schedules.parse(settings.serve.schedules)
     return Retention(
         chosen.keep_last,
         chosen.keep_hourly,
@@ -649,4 +650,5 @@ def retention(settings: Settings) -> Retention:
         chosen.keep_monthly,
         durations.parse(chosen.keep_within) if chosen.keep_within else None,
         durations.parse(chosen.ttl) if chosen.ttl else None,
+        {item.name: item.retention for item in found if item.retention is not None},
     )

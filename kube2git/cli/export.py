@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kube2git.cli import options, output
+from kube2git.cli import options, output, snapshot
 
 
 @click.command("export")
@@ -55,11 +55,13 @@ def command(
     from kube2git.core.report import INCOMPLETE, ExportReport, Progress
     from kube2git.errors import PushError
     from kube2git.flows import exporting
-    from kube2git.render import exports
+    from kube2git.render import exports, snapshots
     from kube2git.serve.leash import Leash
 
     held = Leash(leash) if leash is not None else None
+    is_superseded = held.is_superseded if held else lambda: False
     settings = options.settings_from(given)
+    pushes = settings.git.push if push is None else push
     rules = wiring.rules(settings)
     repository = wiring.repository(settings)
     request = exporting.ExportRequest(
@@ -67,7 +69,7 @@ def command(
         message=message or settings.export.message,
         schedule=schedule,
         dry_run=dry_run,
-        push=settings.git.push if push is None else push,
+        push=pushes,
         adopt=adopt,
         allow_mass_removal=allow_mass_removal,
         max_removal_share=settings.export.max_removal_share,
@@ -84,7 +86,7 @@ def command(
             memory=wiring.memory(settings, repository),
             clock=wiring.now,
             sealing=wiring.sealing(settings, makes_key=True),
-            is_superseded=held.is_superseded if held else lambda: False,
+            is_superseded=is_superseded,
             snapshots=wiring.snapshotting(settings) if takes_snapshots else None,
         ):
             if isinstance(event, Progress):
@@ -92,16 +94,30 @@ def command(
             else:
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises
+    pruned = None
+    wants_prune = takes_snapshots and settings.snapshots.prune and not dry_run
+    # What nobody but this clone knows of the new snapshots is no reason to give up the old ones.
+    if wants_prune and not report.push_error and not is_superseded():
+        pruned = snapshot.prune_as_configured(settings, repository, push=pushes)
     form = given["output"]
     if form == "json":
-        output.answer_json(exports.as_data(report))
+        output.answer_json(
+            {
+                **exports.as_data(report),
+                "pruned": snapshots.pruned_data(pruned) if pruned else None,
+            }
+        )
     elif form == "name":
         output.answer(str(change.ref) for change in report.changes)
     else:
         output.answer(exports.as_table(report, output.paint()))
+        if pruned:
+            output.answer(snapshots.pruned_lines(pruned, output.paint()))
     output.tell(exports.problems(report))
+    if pruned:
+        output.tell(snapshots.prune_problems(pruned))
     if profile:
         output.tell(exports.profile(report))
-    if report.push_error:
+    if report.push_error or (pruned and pruned.push_error):
         return PushError.exit_code
-    return 0 if report.is_complete else INCOMPLETE
+    return 0 if report.is_complete and (not pruned or pruned.is_complete) else INCOMPLETE

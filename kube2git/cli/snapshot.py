@@ -244,18 +244,15 @@ def prune(
     from kube2git.core.report import INCOMPLETE
     from kube2git.core.selection import Patterns
     from kube2git.errors import PushError
-    from kube2git.flows import snapshotting
     from kube2git.render import snapshots
 
     settings = options.settings_from(given)
     repository, found = wiring.repository(settings), _snapshotters(settings)
-    request = snapshotting.PruneRequest(
-        retention=wiring.retention(settings),
+    request = replace(
+        _as_configured(settings, push=settings.git.push if push is None else push),
         namespaces=Patterns(namespace),
         dry_run=True,
         orphans=orphans,
-        push=settings.git.push if push is None else push,
-        seconds=settings.snapshots.timeout,
     )
     report = _prune(repository, found, request)
     doomed = sum(not one.decision.stays for one in report.snapshots)
@@ -268,11 +265,31 @@ def prune(
         output.answer_json(snapshots.pruned_data(report))
     else:
         output.answer(snapshots.pruned_lines(report, output.paint()))
-    output.tell(f"warning: {problem}" for problem in report.problems)
+    output.tell(snapshots.prune_problems(report))
     if report.push_error:
-        output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
         return PushError.exit_code
     return 0 if report.is_complete else INCOMPLETE
+
+
+def prune_as_configured(settings: Settings, repository: Repo, *, push: bool) -> PruneReport:
+    """Delete what retention lets go, without a question; what keeps it from that is reported."""
+    from kube2git.errors import Kube2gitError
+    from kube2git.flows import snapshotting
+
+    try:
+        return _prune(repository, _snapshotters(settings), _as_configured(settings, push=push))
+    except Kube2gitError as error:
+        problem = f"Snapshots were not pruned: {error}."
+        return snapshotting.PruneReport((), "", (problem,), "", dry_run=False)
+
+
+def _as_configured(settings: Settings, *, push: bool) -> PruneRequest:
+    from kube2git import wiring
+    from kube2git.flows import snapshotting
+
+    return snapshotting.PruneRequest(
+        retention=wiring.retention(settings), push=push, seconds=settings.snapshots.timeout
+    )
 
 
 @command.command("copy")

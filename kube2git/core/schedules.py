@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from kube2git.core.selection import ClusterScoped, LabelSelector, LabelSelectorError
+from kube2git.core.snapshots import retention
+from kube2git.core.snapshots.retention import Retention
 
 STEP_BACK = timedelta(minutes=1)
 """A clock that is set back by more than this starts afresh: better one run too many than none
@@ -110,6 +112,8 @@ class Schedule:
     cluster_scoped: ClusterScoped | None = None
     snapshots: bool | None = None
     """Whether volumes are snapshotted; None: as the section snapshots says."""
+    retention: Retention | None = None
+    """Of the snapshots that its runs take; None: as the section snapshots says."""
 
 
 Problems = dict[tuple[str, ...], str]
@@ -137,7 +141,7 @@ class _Reader:
     problems: Problems
 
     def schedule(self) -> Schedule | None:
-        known = ("when", "time_zone", "enabled", *SELECTING, "snapshots")
+        known = ("when", "time_zone", "enabled", *SELECTING, "snapshots", "retention")
         for key in self.entry:
             if key not in known:
                 self.wrong(key, f"there is no such setting; known here are {', '.join(known)}.")
@@ -154,10 +158,19 @@ class _Reader:
         enabled, snapshots = self._truth("enabled"), self._truth("snapshots")
         namespaces, kinds = self._list("namespaces"), self._list("kinds")
         scoped = ClusterScoped(scope) if scope is not None else None
+        kept = self._retention()
         if when is None:
             return None
         return Schedule(
-            self.name, when, enabled is not False, namespaces, kinds, selector, scoped, snapshots
+            self.name,
+            when,
+            enabled is not False,
+            namespaces,
+            kinds,
+            selector,
+            scoped,
+            snapshots,
+            kept,
         )
 
     def wrong(self, key: str, what: str) -> None:
@@ -188,6 +201,18 @@ class _Reader:
             return value
         self.wrong(key, "this must be true or false.")
         return None
+
+    def _retention(self) -> Retention | None:
+        value = self.entry.get("retention")
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or not value:
+            self.wrong("retention", "rules are expected here, for example {keep_daily: 7}.")
+            return None
+        found, problems = retention.parse(value)
+        for key, what in problems.items():
+            self.problems[self.name, "retention", key] = what
+        return found
 
     def _list(self, key: str) -> tuple[str, ...] | None:
         value = self.entry.get(key)

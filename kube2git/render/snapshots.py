@@ -197,6 +197,14 @@ def pruned_lines(report: PruneReport, paint: Paint) -> Iterator[str]:
     yield f"{gone} of {len(report.snapshots)} snapshots {what}{where}."
 
 
+def prune_problems(report: PruneReport) -> Iterator[str]:
+    """Yield what people must know beyond the answer: it goes to stderr."""
+    for problem in report.problems:
+        yield f"warning: {problem}"
+    if report.push_error:
+        yield f"warning: The commit is in the local repository only: {report.push_error}"
+
+
 def pruned_data(report: PruneReport) -> dict[str, Any]:
     return {
         "commit": report.commit or None,

@@ -71,6 +71,12 @@ def test_one_commit_holds_the_manifests_and_the_ids_of_three_volumes(
     lost = {one["snapshot"]["handle"] for one in before.json["snapshots"] if one["found"] == "gone"}
     assert lost == older
     tool.run("snapshot", "verify", "-n", namespace)
+    last = {handles(tool, namespace, name)[0] for name in "abc"}
+    prunes = {**keep, "KUBE2GIT_SNAPSHOTS_PRUNE": "true"}
+    command = ("export", "--snapshots", "-n", namespace, "-o", "json")
+    pruned = tool.run(*command, environ=prunes).json["pruned"]
+    assert {one["snapshot"]["handle"] for one in pruned["snapshots"] if one["deleted"]} == last
+    assert not last & {handle for name in "abc" for handle in handles(tool, namespace, name)}
 
 
 def test_an_export_that_is_killed_while_it_waits_loses_no_snapshot(

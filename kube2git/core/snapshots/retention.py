@@ -2,17 +2,22 @@
 
 With keep rules, what one of them names stays and the rest goes; without any, a snapshot goes once
 it is as old as ``ttl``. The newest ready snapshot always stays. Days, weeks and months are UTC's.
+A schedule may have a policy of its own: what its runs took is then a pile by itself, which no
+other rule touches or counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from kube2git.core import durations
 from kube2git.core.snapshots import Snapshot
 from kube2git.core.snapshots.records import identity
+
+Item = TypeVar("Item")
 
 GRACE = timedelta(hours=72)
 """How long a snapshot that is not ready may still become so."""
@@ -30,6 +35,8 @@ class Retention:
     keep_within: timedelta | None = None
     ttl: timedelta | None = timedelta(hours=720)
     """None: for ever."""
+    schedules: Mapping[str, Retention] = field(default_factory=dict)
+    """By name, of those that have a policy of their own."""
 
     @property
     def has_rules(self) -> bool:
@@ -41,6 +48,34 @@ class Retention:
             self.keep_monthly,
         )
         return any(counts) or self.keep_within is not None
+
+
+SETTINGS = tuple(item.name for item in fields(Retention) if item.name != "schedules")
+"""What a configuration may say of one policy."""
+
+
+def parse(data: Mapping[str, Any]) -> tuple[Retention, dict[str, str]]:
+    """Read a policy; return it, and what is wrong with which of its settings."""
+    found: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, value in data.items():
+        if name not in SETTINGS:
+            problems[name] = f"there is no such setting; known here are {', '.join(SETTINGS)}."
+        elif name in ("keep_within", "ttl"):
+            try:
+                found[name] = durations.parse(value) if value else None
+            except (TypeError, ValueError):
+                problems[name] = "this must be a length of time, for example 12h or 14d."
+        elif type(value) is int and value >= 0:
+            found[name] = value
+        else:
+            problems[name] = "this must be a whole number, at least 0."
+    return Retention(**found), problems
+
+
+def schedule_of(run: str) -> str:
+    """Return the schedule of a run by the run's name, ``<schedule>-<YYYYMMDDhhmmss>``."""
+    return run.rpartition("-")[0]
 
 
 class Decision(NamedTuple):
@@ -61,11 +96,29 @@ _PERIODS: tuple[tuple[str, Callable[[datetime], object]], ...] = (
 
 def decide(snapshots: Iterable[Snapshot], policy: Retention, now: datetime) -> list[Decision]:
     """Decide over all snapshots of one claim; newest first."""
-    ordered = sorted(snapshots, key=identity)
-    ordered.sort(key=lambda snapshot: snapshot.created, reverse=True)
+    piles: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        schedule = schedule_of(snapshot.run)
+        piles.setdefault(schedule if schedule in policy.schedules else "", []).append(snapshot)
+    decisions = [
+        decision
+        for schedule, pile in piles.items()
+        for decision in _decide(pile, policy.schedules.get(schedule, policy), now)
+    ]
+    return _newest_first(decisions, lambda decision: decision.snapshot)
+
+
+def _decide(pile: list[Snapshot], policy: Retention, now: datetime) -> Iterator[Decision]:
+    ordered = _newest_first(pile, lambda snapshot: snapshot)
     ready = [snapshot for snapshot in ordered if snapshot.is_ready]
     named = _named(ready, policy, now)
-    return [_decision(snapshot, ready, named, policy, now) for snapshot in ordered]
+    for snapshot in ordered:
+        yield _decision(snapshot, ready, named, policy, now)
+
+
+def _newest_first(items: Iterable[Item], of: Callable[[Item], Snapshot]) -> list[Item]:
+    ordered = sorted(items, key=lambda item: identity(of(item)))
+    return sorted(ordered, key=lambda item: of(item).created, reverse=True)
 
 
 def _decision(

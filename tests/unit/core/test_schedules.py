@@ -21,6 +21,7 @@ from kube2git.core.schedules import (
     parse_when,
 )
 from kube2git.core.selection import ClusterScoped
+from kube2git.core.snapshots.retention import Retention
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (
@@ -105,6 +106,8 @@ def test_a_schedule_has_its_own_selection_or_none() -> None:
                 "kinds": ["deploy"],
                 "selector": "app=web",
                 "cluster_scoped": "no",
+                "snapshots": True,
+                "retention": {"keep_daily": 7},
             },
         }
     )
@@ -113,6 +116,8 @@ def test_a_schedule_has_its_own_selection_or_none() -> None:
     assert (everything.namespaces, everything.selector, everything.is_enabled) == (None, None, True)
     assert (shop.namespaces, shop.kinds, shop.selector) == ((), ("deploy",), "app=web")
     assert (shop.cluster_scoped, shop.is_enabled) == (ClusterScoped.NO, False)
+    assert (everything.snapshots, everything.retention) == (None, None)
+    assert (shop.snapshots, shop.retention) == (True, Retention(keep_daily=7))
 
 
 def test_everything_wrong_with_schedules_is_told_at_once() -> None:
@@ -122,6 +127,8 @@ def test_everything_wrong_with_schedules_is_told_at_once() -> None:
             "a": {},
             "b": {"when": 15, "namespaces": "shop", "enabled": "yes", "what": 1},
             "c": {"when": "never", "selector": "a b", "cluster_scoped": "perhaps"},
+            "d": {"when": "every 1h", "retention": {"keep_last": "3", "keep_yearly": 1}},
+            "e": {"when": "every 1h", "retention": {}},
         }
     )
     assert set(problems) == {
@@ -134,6 +141,9 @@ def test_everything_wrong_with_schedules_is_told_at_once() -> None:
         ("c", "when"),
         ("c", "selector"),
         ("c", "cluster_scoped"),
+        ("d", "retention", "keep_last"),
+        ("d", "retention", "keep_yearly"),
+        ("e", "retention"),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube2git.core.snapshots import Snapshot
-from kube2git.core.snapshots.retention import GRACE, Retention, decide
+from kube2git.core.snapshots.retention import GRACE, Retention, decide, parse, schedule_of
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 
@@ -147,3 +148,50 @@ def test_what_may_still_become_ready_stays(found: list[Snapshot], policy: Retent
     for decision in decide(found, policy, NOW):
         if not decision.snapshot.is_ready:
             assert decision.stays is (NOW - decision.snapshot.created < GRACE)
+
+
+NAMES = ("hourly", "nightly", "hourly-eu", "manual")
+
+
+@st.composite
+def snapshots_of_schedules(draw: st.DrawFn) -> list[Snapshot]:
+    found = draw(sets_of_snapshots())
+    return [replace(one, run=f"{draw(st.sampled_from(NAMES))}-20260304050607") for one in found]
+
+
+own_policies = st.dictionaries(st.sampled_from(NAMES[:3]), policies, max_size=3)
+
+
+@given(snapshots_of_schedules(), policies, own_policies, policies)
+def test_the_rules_of_one_schedule_change_nothing_for_the_others(
+    found: list[Snapshot], policy: Retention, own: dict[str, Retention], other: Retention
+) -> None:
+    before = replace(policy, schedules={**own, "hourly": policy})
+    after = replace(policy, schedules={**own, "hourly": other})
+    decisions = zip(decide(found, before, NOW), decide(found, after, NOW), strict=True)
+    changed = {old.snapshot.run for old, new in decisions if old != new}
+    assert {schedule_of(run) for run in changed} <= {"hourly"}
+
+
+@given(snapshots_of_schedules(), policies, own_policies)
+def test_each_pile_is_decided_as_if_it_were_alone(
+    found: list[Snapshot], policy: Retention, own: dict[str, Retention]
+) -> None:
+    together = decide(found, replace(policy, schedules=own), NOW)
+    apart = [
+        decision
+        for name, rules in own.items()
+        for decision in decide([s for s in found if schedule_of(s.run) == name], rules, NOW)
+    ]
+    rest = [s for s in found if schedule_of(s.run) not in own]
+    apart += decide(rest, policy, NOW)
+    assert sorted(together, key=str) == sorted(apart, key=str)
+
+
+def test_what_a_configuration_says_of_a_policy() -> None:
+    policy, problems = parse({"keep_last": 3, "keep_within": "14d", "ttl": ""})
+    assert policy == Retention(keep_last=3, keep_within=timedelta(days=14), ttl=None)
+    assert problems == {}
+    _, problems = parse({"keep_last": -1, "keep_daily": True, "ttl": "soon", "keep_all": 1})
+    assert problems.keys() == {"keep_last", "keep_daily", "ttl", "keep_all"}
+    assert "known here are keep_last" in problems["keep_all"]
