@@ -285,6 +285,9 @@ class SidecarSnapshotter:
             lambda one, reason: Finding(one[1], Existence.UNREACHABLE, reason),
         )
 
+    def why_not_restore(self, request: RestoreRequest) -> str:
+        return self._one("/why-not-restore", messages.RestoreOrder(self._method, (request,)), str)
+
     def restore(
         self, requests: Sequence[RestoreRequest], *, run: str, seconds: float
     ) -> Iterator[Restoration | None]:
@@ -375,4 +378,5 @@ class AbsentSidecar:
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise self._error
 
-    why_not = can_group = create = verify = find = delete = restore = _refuse
+    why_not = can_group = create = verify = find = delete = _refuse
+    why_not_restore = restore = _refuse

@@ -462,6 +462,14 @@ class Snapshotter(Protocol):
         """Delete snapshots; yield GONE when the storage confirmed, else what stands against it."""
         ...
 
+    def why_not_restore(self, request: RestoreRequest) -> str:
+        """Return why a claim cannot come back here, a whole sentence; "" when it can.
+
+        Asked before anything is written, and about this cluster: whether the snapshot exists is
+        for ``verify``.
+        """
+        ...
+
     def restore(
         self, requests: Sequence[RestoreRequest], *, run: str, seconds: float
     ) -> Iterator[Restoration | None]:

@@ -257,6 +257,8 @@ def carry_out(path: str, snapshotter: Snapshotter, order: messages.Order) -> Ite
     match order:
         case messages.CreateOrder():
             return snapshotter.create(order.requests, wait=order.wait, seconds=order.seconds)
+        case messages.RestoreOrder() if path == "/why-not-restore":
+            return (snapshotter.why_not_restore(request) for request in order.requests)
         case messages.RestoreOrder():
             return snapshotter.restore(order.requests, run=order.run, seconds=order.seconds)
         case messages.FindOrder():

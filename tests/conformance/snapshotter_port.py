@@ -246,6 +246,7 @@ class SnapshotterConformance:
         asked = RestoreRequest(
             claim, volume, snapshot, volume.storage_class, volume.capacity, volume.zone
         )
+        assert world.open().why_not_restore(asked) == ""
         for _ in range(2):  # the second time as after a crash
             (answer,) = restored(world, asked)
             assert (answer.claim, answer.reason) == (claim, "")

@@ -60,6 +60,8 @@ class FakeStorage:
     """Claim -> looks until its snapshots are ready; 0 otherwise."""
     undeletable: dict[str, str] = field(default_factory=dict)
     """Handle -> what stands against its deletion."""
+    unrestorable: dict[str, str] = field(default_factory=dict)
+    """Handle -> why no claim comes back from it here."""
     can_group: bool = True
     log: list[str] = field(default_factory=list)
     """What happened, in order: ``cut data``, ``run freeze``, …"""
@@ -170,6 +172,10 @@ class FakeSnapshotter:
                 continue
             self.storage.snapshots.pop(snapshot.handle, None)
             yield Finding(snapshot, Existence.GONE)
+
+    def why_not_restore(self, request: RestoreRequest) -> str:
+        self._reach()
+        return self.storage.unrestorable.get(request.snapshot.handle, "")
 
     def restore(
         self, requests: Sequence[RestoreRequest], *, run: str, seconds: float

@@ -21,7 +21,6 @@ from kube2git.core.snapshots import (
 )
 from kube2git.core.wire import Json
 
-ALLOWS_CHANGE = "snapshot.storage.kubernetes.io/allow-volume-mode-change"
 NO_GROUPS = (
     "The snapshot is a member of a group, and this cluster does not serve the group snapshot API, "
     "without which its snapshot-controller crashes on such a snapshot. Install the CRDs of "
@@ -107,8 +106,6 @@ class Restorer:
             if snapshot.group and family is SINGLE
             else self.landscape.known_class(family, snapshot.snapshot_class),
         )
-        if family is SINGLE:
-            content["metadata"].setdefault("annotations", {})[ALLOWS_CHANGE] = "true"
         kind = family.content.partition(".")[0]
         source = {f"{kind[0].lower()}{kind[1:]}Name": content["metadata"]["name"]}
         metadata = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
@@ -31,6 +32,9 @@ from kube2git.errors import SnapshotterError, UsageError
 
 LOOK_SECONDS = 30.0
 """How long a sidecar may take to answer for one handle."""
+MEMBER_SECONDS = 10.0
+"""How long a group that was recorded is waited for until it can be removed; else the next run."""
+MEMBER_PAUSE = 0.2
 
 
 class CsiSnapshotter:
@@ -139,13 +143,27 @@ class CsiSnapshotter:
         """Remove the objects of recorded snapshots; their data stay, as their policy is Retain."""
         if self._context.keeps_objects or not snapshots:
             return
-        landscape = self._landscape()
         recorded = {
             (volume.driver, snapshot.handle) for volume, snapshot in snapshots if snapshot.is_ready
         }
-        families = self._families()
+        limit = time.monotonic() + MEMBER_SECONDS
+        while (unripe := self._settle(recorded)) and time.monotonic() < limit:
+            time.sleep(MEMBER_PAUSE)
+        self._remove_members(
+            {
+                (volume.driver, snapshot.group)
+                for volume, snapshot in snapshots
+                if {(volume.driver, one) for one in bodies.members_of(snapshot)} <= recorded
+            }
+            - unripe
+        )
+
+    def _settle(self, recorded: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Remove objects of recorded snapshots; return groups whose members are yet to come."""
+        landscape, families = self._landscape(), self._families()
         kinds = [kind for family in families for kind in (family.snapshot, family.content)]
         listed = self._listed(kinds, f"{bodies.LABEL} in (cut,group)")
+        unripe = set()
         for family in families:
             owners = {
                 (body["metadata"].get("namespace"), body["metadata"]["name"]): body
@@ -158,16 +176,26 @@ class CsiSnapshotter:
                 if not named or not all(named) or not bodies.is_kept(content):
                     continue
                 owner = owners.get(bodies.reference_of(family, content))
+                if owner is not None and family is GROUP and self._lacks_members(owner, len(named)):
+                    unripe.add((driver, bodies.handle_of(family, content)))
+                    continue
                 if owner is not None:
                     writing.delete(self._target, landscape.types[family.snapshot], owner)
                 writing.delete(self._target, landscape.types[family.content], content)
-        self._remove_members(
-            {
-                (volume.driver, snapshot.group)
-                for volume, snapshot in snapshots
-                if {(volume.driver, one) for one in bodies.members_of(snapshot)} <= recorded
-            }
-        )
+        return unripe
+
+    def _lacks_members(self, group: Json, count: int) -> bool:
+        """Tell whether the snapshot-controller is not done with a group's members.
+
+        It makes their objects after the cut. If the group goes earlier they are never released,
+        and hold up the deletion of their namespace for ever.
+        """
+        uid, found = group["metadata"]["uid"], 0
+        for body in self._listed([SINGLE.snapshot], "").objects[SINGLE.snapshot]:
+            owners = body["metadata"].get("ownerReferences") or ()
+            is_member = any(owner.get("uid") == uid for owner in owners)
+            found += is_member and bool(dig(body, "status", "volumeGroupSnapshotName"))
+        return found < count
 
     def _remove_members(self, groups: Collection[tuple[str, str]]) -> None:
         """Remove the contents of the members of groups, which the end of a group leaves behind."""
@@ -208,6 +236,10 @@ class CsiSnapshotter:
                 for volume, snapshot in errand.pairs
             }
         )
+
+    def why_not_restore(self, request: RestoreRequest) -> str:
+        """Return what this cluster lacks so that a claim could come back; "" when nothing."""
+        return Restorer(self._landscape(), "").refusal(request, None)
 
     def restore(
         self, requests: Sequence[RestoreRequest], *, run: str, seconds: float

@@ -72,12 +72,13 @@ class FindOrder:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOrder:
-    """For ``/restore``; items are Restoration."""
+    """For ``/restore`` (items are Restoration) and ``/why-not-restore`` (one request)."""
 
     method: str
     requests: tuple[RestoreRequest, ...]
-    run: str
-    seconds: float
+    run: str = ""
+    seconds: float = 0
+    """Both count for ``/restore`` only."""
 
 
 Order = VolumesOrder | CreateOrder | SnapshotsOrder | FindOrder | RestoreOrder
@@ -90,6 +91,7 @@ ORDERS: dict[str, type[Order]] = {
     "/settle": SnapshotsOrder,
     "/find": FindOrder,
     "/prune": SnapshotsOrder,
+    "/why-not-restore": RestoreOrder,
     "/restore": RestoreOrder,
 }
 """Path -> what is posted there."""

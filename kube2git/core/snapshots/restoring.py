@@ -33,6 +33,11 @@ class Restores:
     notes: Mapping[ObjectRef, str] = field(default_factory=dict)
     """Claims about which the plan warns."""
 
+    def without(self, refusals: Mapping[ObjectRef, str]) -> Restores:
+        """Return what is left of it when some claims cannot come back, for these reasons."""
+        left = {ref: one for ref, one in self.requests.items() if ref not in refusals}
+        return Restores(left, {**self.blocked, **refusals}, self.notes)
+
     def verified(self, findings: Iterable[Finding]) -> Restores:
         """Return what is left of it when each snapshot has been looked at.
 
@@ -103,6 +108,9 @@ def choose(
                 "--volumes=empty."
             )
             continue
+        if objection := _mode_objection(manifest, entry):
+            blocked[ref] = objection
+            continue
         zone = entry.volume.zone
         given = dig(manifest.body, "spec", "storageClassName")
         requests[ref] = RestoreRequest(
@@ -154,6 +162,22 @@ def undecided(plan: Plan, recorded: frozenset[ObjectRef], volumes: Volumes | Non
 
 def _creates_claim(action: PlannedAction) -> bool:
     return action.action is Action.CREATE and action.ref.kind_group == CLAIM
+
+
+def _mode_objection(manifest: Manifest, entry: Entry) -> str:
+    """Return why a snapshot does not fit a claim's volume mode; "" when it does.
+
+    A file system that is given to a Pod as a raw device, or the reverse, is data for an attack on
+    the node's kernel: CSI provisioners refuse it unless an administrator allowed this snapshot.
+    """
+    asked = str(dig(manifest.body, "spec", "volumeMode") or "Filesystem")
+    had = entry.volume.volume_mode
+    if asked == had:
+        return ""
+    return (
+        f"It asks for a volume in mode {asked}, and the snapshot {entry.snapshot.handle} is of one "
+        f"in mode {had}. Restore it with volumeMode: {had}, or use --volumes=empty."
+    )
 
 
 def _objection(snapshot: Snapshot, finding: Finding | None) -> str:

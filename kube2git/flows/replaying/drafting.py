@@ -58,7 +58,13 @@ from kube2git.flows.replaying.request import (
     ReplayRequest,
     Unseal,
 )
-from kube2git.flows.replaying.restoring import chosen, findings, is_missing, records_of
+from kube2git.flows.replaying.restoring import (
+    chosen,
+    findings,
+    is_missing,
+    records_of,
+    refusals,
+)
 from kube2git.flows.replaying.survey import LOOKED_AT, Live, Survey, context_types, types_for
 
 NAMESPACE = "Namespace"
@@ -477,6 +483,7 @@ class Drafter:
         )
         if restores.requests:
             self.snapshotters = self.find_snapshotters()
+            restores = restores.without(refusals(restores, self.snapshotters))
             restores = restores.verified(findings(restores.requests.values(), self.snapshotters))
         self.restores = restores
         sizes = {ref: request.size for ref, request in restores.requests.items()}

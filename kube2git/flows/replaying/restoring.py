@@ -76,6 +76,16 @@ def _default_class(live: Live) -> str:
     return ""
 
 
+def refusals(restores: Restores, snapshotters: Mapping[str, Snapshotter]) -> dict[ObjectRef, str]:
+    """Return the claims that cannot come back in this target, and why; writes nothing."""
+    found = {
+        ref: snapshotters[request.snapshot.method].why_not_restore(request)
+        for ref, request in restores.requests.items()
+        if request.snapshot.method in snapshotters
+    }
+    return {ref: reason for ref, reason in found.items() if reason}
+
+
 def findings(
     requests: Iterable[RestoreRequest], snapshotters: Mapping[str, Snapshotter]
 ) -> Iterator[Finding]:

@@ -216,6 +216,29 @@ def test_a_snapshot_that_is_not_ready_is_not_restored(world: World) -> None:
     assert "not ready yet" in world.action("data").reason
 
 
+def test_what_the_target_lacks_is_told_before_anything_is_written(world: World) -> None:
+    world.storage.unrestorable["snap-1"] = "The target serves no such snapshots."
+    planned = world.action("data")
+    assert (planned.action, planned.reason) == (
+        Action.BLOCKED,
+        "The target serves no such snapshots.",
+    )
+
+
+def test_a_file_system_does_not_come_back_as_a_raw_device() -> None:
+    world = World()
+    world.keep(snapshot("snap-1"))
+    bodies = [claim("data", volumeMode="Block"), claim("well", volumeMode="Filesystem")]
+    names = ("data", "well")
+    world.commit(bodies, [record(name, snapshot("snap-1")) for name in names])
+    planned = world.action("data")
+    assert planned.action is Action.BLOCKED
+    assert "asks for a volume in mode Block, and the snapshot snap-1 is of one in mode" in (
+        planned.reason
+    )
+    assert world.action("well").action is Action.CREATE
+
+
 def test_without_anything_that_knows_the_storage_the_claim_is_blocked(world: World) -> None:
     world.snapshotter = FakeSnapshotter(world.storage, method="other")
     planned = world.action("data")
