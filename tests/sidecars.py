@@ -1,18 +1,39 @@
-"""A sidecar as a process of its own, with EBS behind it: ``python -m tests.sidecars SOCKET``.
+"""Sidecars: in a thread, or as processes of their own, with EBS behind them.
 
 with Sidecars(socket, environ) as sidecars:
     sidecars.kill()      # as the kernel does; a new one takes its place
+
+The process is ``python -m tests.sidecars SOCKET``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from kube2git.core.ports import Snapshotter
+from kube2git.serve.sidecar import SidecarServer
+
+
+@contextlib.contextmanager
+def serving(path: Path, *snapshotters: Snapshotter, **given: Any) -> Iterator[SidecarServer]:
+    """Serve these snapshotters in a thread."""
+    log: list[str] = []
+    named = {one.method: one for one in snapshotters}
+    with SidecarServer(path, named, log=log.append, **given) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+            thread.join()
 
 
 class Sidecars:
@@ -56,7 +77,6 @@ class Sidecars:
 
 def main(path: Path) -> None:
     from kube2git.adapters.ebs import EbsSnapshotter, Patience
-    from kube2git.serve.sidecar import SidecarServer
 
     ebs = EbsSnapshotter(patience=Patience(first=0.02, longest=0.1))
     with SidecarServer(path, {"ebs": ebs}, log=print) as server:

@@ -82,7 +82,10 @@ class Sidecar:
                 f"what listens at {self.path} does not answer like a sidecar",
                 hint="Is snapshots.socket the socket of `kube2git sidecar`?",
             ) from None
-        return {method: SidecarSnapshotter(self, method) for method in found.methods}
+        return {
+            method: (SidecarCopier if method in found.copying else SidecarSnapshotter)(self, method)
+            for method in found.methods
+        }
 
     def ask(
         self, path: str, order: messages.Order, type: type[T], seconds: float
@@ -345,6 +348,33 @@ class SidecarSnapshotter:
             except _BrokenOffError as broken:
                 reason = str(broken)
         raise _gone(reason)
+
+
+class SidecarCopier(SidecarSnapshotter):
+    """One that copies to other regions, too."""
+
+    def copy(
+        self,
+        snapshots: Sequence[Recorded],
+        *,
+        cluster: str,
+        region: str,
+        key: str = "",
+        seconds: float,
+    ) -> Iterator[SnapshotEvent | None]:
+        """Begin copies, one a claim; see the port."""
+
+        def ask(left: Sequence[Recorded]) -> Iterator[SnapshotEvent | None]:
+            order = messages.CopyOrder(self._method, tuple(left), cluster, region, key, seconds)
+            return self._sidecar.ask("/copy", order, SnapshotEvent, seconds)
+
+        return self._each(
+            snapshots,
+            lambda recorded: recorded[0].claim,
+            ask,
+            lambda event: event.claim,
+            lambda one, reason: SnapshotEvent(one[0].claim, Stage.FAILED, reason=reason),
+        )
 
 
 def _handle(recorded: Recorded) -> str:

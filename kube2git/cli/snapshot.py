@@ -322,16 +322,11 @@ def copy(
     from kube2git import wiring
     from kube2git.core.report import INCOMPLETE, Progress
     from kube2git.core.selection import Patterns
-    from kube2git.errors import PushError, UsageError
+    from kube2git.errors import PushError
     from kube2git.flows import snapshotting
     from kube2git.render import exports, snapshots
 
     settings = options.settings_from(given)
-    if settings.snapshots.socket:
-        raise UsageError(
-            "the sidecar copies no snapshots",
-            hint="Run this where the rights on the storage are, with snapshots.socket empty.",
-        )
     request = snapshotting.CopyRequest(
         region=region,
         key=key,

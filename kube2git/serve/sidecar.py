@@ -20,8 +20,8 @@ from typing import Any, Self, cast
 
 from kube2git import __version__
 from kube2git.core import wire
-from kube2git.core.ports import Snapshotter
-from kube2git.core.snapshots import messages
+from kube2git.core.ports import SnapshotCopier, Snapshotter
+from kube2git.core.snapshots import SnapshotEvent, messages
 from kube2git.errors import Kube2gitError, UsageError
 
 Log = Callable[[str], None]
@@ -141,8 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             case messages.HEALTH:
                 self._answer(200, wire.encode({"status": "ok"}))
             case messages.CAPABILITIES:
-                methods = tuple(self._sidecar.snapshotters)
-                self._answer(200, wire.encode(messages.Capabilities(methods=methods)))
+                self._answer(200, wire.encode(capabilities(self._sidecar.snapshotters)))
             case _:
                 self._refuse(404, f"there is nothing at {self.path}.")
 
@@ -252,6 +251,12 @@ class _Voice:
                     return
 
 
+def capabilities(snapshotters: Mapping[str, Snapshotter]) -> messages.Capabilities:
+    """Return what a sidecar with these snapshotters tells of itself."""
+    copying = [name for name, one in snapshotters.items() if isinstance(one, SnapshotCopier)]
+    return messages.Capabilities(methods=tuple(snapshotters), copying=tuple(copying))
+
+
 def carry_out(path: str, snapshotter: Snapshotter, order: messages.Order) -> Iterator[Any]:
     """Return what comes of an order: items, and None as a sign of life."""
     match order:
@@ -263,6 +268,8 @@ def carry_out(path: str, snapshotter: Snapshotter, order: messages.Order) -> Ite
             return snapshotter.restore(order.requests, run=order.run, seconds=order.seconds)
         case messages.FindOrder():
             return snapshotter.find(order.cluster)
+        case messages.CopyOrder():
+            return _copied(snapshotter, order)
         case messages.SnapshotsOrder() if path == "/verify":
             return snapshotter.verify(order.snapshots)
         case messages.SnapshotsOrder() if path == "/prune":
@@ -271,6 +278,18 @@ def carry_out(path: str, snapshotter: Snapshotter, order: messages.Order) -> Ite
             return _settled(snapshotter, order)
         case messages.VolumesOrder():
             return _told(path, snapshotter, order)
+
+
+def _copied(snapshotter: Snapshotter, order: messages.CopyOrder) -> Iterator[SnapshotEvent | None]:
+    if not isinstance(snapshotter, SnapshotCopier):
+        raise UsageError(f"the snapshotter {order.method} makes no copies in other regions")
+    yield from snapshotter.copy(
+        order.snapshots,
+        cluster=order.cluster,
+        region=order.region,
+        key=order.key,
+        seconds=order.seconds,
+    )
 
 
 def _settled(snapshotter: Snapshotter, order: messages.SnapshotsOrder) -> Iterator[None]:

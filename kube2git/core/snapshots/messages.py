@@ -32,6 +32,8 @@ class Capabilities:
     version: str = __version__
     methods: tuple[str, ...] = ()
     """Of its snapshotters, in the order in which they are asked."""
+    copying: tuple[str, ...] = ()
+    """Those of the methods that copy to other regions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,19 @@ class RestoreOrder:
     """Both count for ``/restore`` only."""
 
 
-Order = VolumesOrder | CreateOrder | SnapshotsOrder | FindOrder | RestoreOrder
+@dataclass(frozen=True, slots=True)
+class CopyOrder:
+    """For ``/copy``; items are SnapshotEvent."""
+
+    method: str
+    snapshots: tuple[tuple[Volume, Snapshot], ...]
+    cluster: str
+    region: str
+    key: str
+    seconds: float
+
+
+Order = VolumesOrder | CreateOrder | SnapshotsOrder | FindOrder | RestoreOrder | CopyOrder
 
 ORDERS: dict[str, type[Order]] = {
     "/why-not": VolumesOrder,
@@ -93,6 +107,7 @@ ORDERS: dict[str, type[Order]] = {
     "/prune": SnapshotsOrder,
     "/why-not-restore": RestoreOrder,
     "/restore": RestoreOrder,
+    "/copy": CopyOrder,
 }
 """Path -> what is posted there."""
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from kube2git import config, wiring
-from tests.ec2faults import REGION, Ec2
+from tests.ec2faults import Ec2
 from tests.tool import Tool, make_tool
-from tests.unit.flows.snapshotting.test_copying import ELSEWHERE, World
+from tests.unit.flows.snapshotting.test_copying import ELSEWHERE, World, make_ebs
 
 
 @pytest.fixture
 def tool(ec2: Ec2, tmp_path: Path) -> Tool:
     """Give a repository with the record of one snapshot."""
     tool = make_tool(tmp_path / "nothing", tmp_path / "home", ec2.environ())
-    world = World(ec2)
+    world = World(ec2, make_ebs())
     world.take("data")
     tip = world.repo.tip()
     assert tip
@@ -42,13 +43,26 @@ def test_a_copy_is_committed_and_listed(tool: Tool, ec2: Ec2) -> None:
     assert "Nothing to commit" in tool.run(*copy).stdout
 
 
-def test_a_wrong_region_and_a_sidecar_are_told(tool: Tool) -> None:
+def test_a_wrong_region_is_told(tool: Tool) -> None:
     wrong = tool.run("snapshot", "copy", "--to-region", "Frankfurt", codes=(3,))
     assert "'Frankfurt' is not the name of an AWS region" in wrong.stdout
-    behind = tool.run(
-        *("snapshot", "copy", "--to-region", REGION),
-        codes=(2,),
-        environ={"KUBE2GIT_SNAPSHOTS_SOCKET": "/run/kube2git/sidecar.sock"},
-    )
-    assert "the sidecar copies no snapshots" in behind.stderr
-    assert "snapshots.socket" in behind.stderr
+
+
+def test_the_sidecar_copies_for_one_without_credentials(tool: Tool, ec2: Ec2) -> None:
+    socket = tool.home / "s"
+    no_credentials = {name: "" for name in tool.environ if name.startswith("AWS_")}
+    poor = {**no_credentials, "KUBE2GIT_SNAPSHOTS_SOCKET": str(socket)}
+    copy = ("snapshot", "copy", "--to-region", ELSEWHERE)
+    process = tool.start("sidecar", "--socket", socket)
+    try:
+        answer = tool.run(*copy, environ=poor)
+        (handle,) = ec2.backend(ELSEWHERE).snapshots
+        assert f"persistentvolumeclaim/data -n shop: ebs {handle}" in answer.stdout
+        assert handle in tool.run("snapshot", "list").stdout
+        wrong = tool.run("snapshot", "copy", "--to-region", "Frankfurt", codes=(3,), environ=poor)
+        assert "'Frankfurt' is not the name of an AWS region" in wrong.stdout
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "/copy ebs: 1 told" in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -21,7 +20,7 @@ import pytest
 from kube2git import wiring
 from kube2git.adapters.sidecar import AbsentSidecar, Limits, Sidecar
 from kube2git.config import load
-from kube2git.core.ports import Snapshotter
+from kube2git.core.ports import SnapshotCopier, Snapshotter
 from kube2git.core.snapshots import (
     CutRequest,
     Existence,
@@ -41,27 +40,13 @@ from tests.conformance.snapshotter_port import SnapshotterConformance
 from tests.ec2faults import Ec2
 from tests.fakes.snapshotter import FakeSnapshotter, FakeStorage
 from tests.faults import Answer, Reply, Request
-from tests.sidecars import Sidecars
+from tests.sidecars import Sidecars, serving
 from tests.tool import KUBE2GIT
 from tests.unit.adapters.ebs.volumes import CLUSTER, ebs_volume
 from tests.unit.core.snapshots.test_fake import FakeWorld, volume
 
 QUICK = Limits(silence=1.0, start=0.3, grace=1.0)
 PATIENT = Limits(silence=30.0, start=30.0)
-
-
-@contextlib.contextmanager
-def serving(path: Path, *snapshotters: Snapshotter, **given: Any) -> Iterator[SidecarServer]:
-    log: list[str] = []
-    named = {one.method: one for one in snapshotters}
-    with SidecarServer(path, named, log=log.append, **given) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-            thread.join()
 
 
 def client(path: Path, method: str = "fake", limits: Limits = QUICK) -> Snapshotter:
@@ -145,7 +130,11 @@ def test_health_and_refusals(tmp_path: Path) -> None:
         assert ask(path, "GET", "/healthz") == (200, {"status": "ok"})
         status, body = ask(path, "GET", "/capabilities")
         assert (status, body["methods"], body["protocol"]) == (200, ["fake"], messages.PROTOCOL)
+        assert body["copying"] == []
         order = b'{"method": "fake", "cluster": "c"}'
+        copy = {"method": "fake", "snapshots": [], "cluster": "c", "region": "r", "key": ""}
+        status, body = ask(path, "POST", "/copy", json.dumps({**copy, "seconds": 1}).encode())
+        assert "fake makes no copies" in body["failure"]["message"]
         assert ask(path, "POST", "/nowhere", order)[0] == 404
         assert ask(path, "POST", "/find", b'{"method": "tape", "cluster": "c"}')[0] == 404
         assert ask(path, "POST", "/find", b'{"method": "fake"')[0] == 400
@@ -301,6 +290,32 @@ def test_a_killed_sidecar_makes_no_second_snapshot(
     for one in volumes:
         handles = {event.snapshot.handle for event in told[one.claim] if event.snapshot}
         assert len(handles) == 1
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_killed_sidecar_makes_no_second_copy(ec2: Ec2, tmp_path: Path, is_done: bool) -> None:
+    path = tmp_path / "s"
+    volumes = [ebs_volume(ec2.new_volume()) for _ in range(3)]
+    with Sidecars(path, environ(ec2)) as sidecars:
+        ebs = client(path, "ebs", PATIENT)
+        told = events(ebs, volumes)
+        taken = {claim: events[-1].snapshot for claim, events in told.items()}
+        pairs = [(one, snapshot) for one in volumes if (snapshot := taken[one.claim]) is not None]
+
+        def deadly(request: Request, proper: Answer) -> Reply:
+            answer = proper(request) if is_done else Reply(0, cut_after=-1)
+            sidecars.kill()
+            return answer
+
+        ec2.on("CopySnapshot", deadly, nth={1})
+        assert isinstance(ebs, SnapshotCopier)
+        copies = ebs.copy(pairs, cluster=CLUSTER, region="us-east-1", seconds=60)
+        found = {event.claim: event for event in copies if event is not None}
+        assert sidecars.started == 2, found
+    assert found.keys() == taken.keys()
+    handles = {event.snapshot.handle for event in found.values() if event.snapshot}
+    assert set(ec2.backend("us-east-1").snapshots) == handles
+    assert len(handles) == 3
 
 
 def test_a_sidecar_that_stays_away_fails_its_volumes_and_nothing_else(

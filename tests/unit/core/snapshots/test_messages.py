@@ -93,6 +93,7 @@ orders = st.one_of(
     st.builds(
         messages.RestoreOrder, words, st.lists(restores, max_size=2).map(tuple), words, seconds
     ),
+    st.builds(messages.CopyOrder, words, pairs, words, words, words, seconds),
 )
 items = st.one_of(
     st.builds(SnapshotEvent, claims, st.sampled_from(Stage), st.none() | snapshots, words),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kube2git.adapters.ebs import EbsSnapshotter, Patience
+from kube2git.adapters.sidecar import Sidecar
 from kube2git.core import layout
 from kube2git.core.ports import Snapshotter
 from kube2git.core.selection import Patterns
@@ -24,6 +27,7 @@ from tests import ec2faults
 from tests.ec2faults import REGION, Ec2
 from tests.fakes.repo import FakeRepo
 from tests.fakes.snapshotter import FakeSnapshotter, FakeStorage
+from tests.sidecars import serving
 from tests.unit.flows.snapshotting.world import START
 
 CLUSTER = "11111111-2222-3333-4444-555555555555"
@@ -31,13 +35,17 @@ ELSEWHERE = "us-east-1"
 DATA = ClaimRef("shop", "data")
 
 
+def make_ebs() -> EbsSnapshotter:
+    return EbsSnapshotter(patience=Patience(first=0.02, longest=0.1))
+
+
 class World:
     """A repository whose records name real snapshots of volumes at EC2."""
 
-    def __init__(self, ec2: Ec2) -> None:
+    def __init__(self, ec2: Ec2, ebs: Snapshotter) -> None:
         self.ec2 = ec2
         self.repo = FakeRepo()
-        self.ebs = EbsSnapshotter(patience=Patience(first=0.02, longest=0.1))
+        self.ebs = ebs
         self.snapshotters: dict[str, Snapshotter] = {"ebs": self.ebs}
         self.commit({layout.COVERAGE: f"cluster: {CLUSTER}\nkinds: {{}}\n".encode()})
 
@@ -90,9 +98,15 @@ class World:
         return list(self.ec2.backend(ELSEWHERE).snapshots)
 
 
-@pytest.fixture
-def world(ec2: Ec2) -> World:
-    return World(ec2)
+@pytest.fixture(params=["in this process", "behind a socket"])
+def world(ec2: Ec2, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Give a world whose snapshotter is here, and one where it is a sidecar's."""
+    ebs, socket = make_ebs(), tmp_path / "s"
+    if request.param == "in this process":
+        yield World(ec2, ebs)
+        return
+    with serving(socket, ebs):
+        yield World(ec2, Sidecar(str(socket)).snapshotters()["ebs"])
 
 
 def test_a_copy_stands_beside_its_source_in_the_record(world: World) -> None:
