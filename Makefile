@@ -4,6 +4,10 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
+# Tests, demo and benchmarks start kube2git many hundred times: Python compiles it once, and not in
+# each of these processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install lock demo test unit lint sanity bench cluster cluster-down clean
 
 install: $(STAMP)
