@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -373,40 +376,95 @@ def test_a_full_disk_is_survived(cluster: ControlPlane, namespace: str, tool: To
     tool.git("fsck", "--strict")
 
 
-KILLS = 4
+KILLS = 50
 
 
-def test_killed_at_random_moments_under_load(
+@pytest.mark.timeout(900)  # one death takes a second, and several where the machine is shared
+def test_killed_50_times_at_random_moments_under_load(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
-    """No change is lost and the repository stays valid, however often the daemon dies."""
+    """No change is lost and the repository stays valid, however often the daemon dies.
+
+    Alone, or with its run, as when the container dies; while it starts, reads, commits or rests.
+    """
     chance = random.Random(11)
-    is_over = threading.Event()
-    written = 0
+    daemon = Serving(tool, schedules={"a": only(namespace, "every 1s")})
+    put_map(cluster, namespace, "map-0", turn="0")
+    with daemon:
+        [whole] = daemon.wait_for_runs(1, "success")
+    written, broken_off = 0, 0
 
     def load() -> None:
         nonlocal written
-        while not is_over.wait(0.02):
+        while not is_over.wait(0.05):
+            put_map(cluster, namespace, f"map-{(written + 1) % 5}", turn=str(written + 1))
             written += 1
-            put_map(cluster, namespace, f"map-{written % 25}", turn=str(written))
 
+    is_over = threading.Event()
     writer = threading.Thread(target=load)
     writer.start()
-    daemon = Serving(tool, schedules={"a": only(namespace, "every 1s")})
     try:
         for _ in range(KILLS):
             daemon.start()
-            daemon.wait(lambda: daemon.metric("run_in_progress"), "A run")
-            time.sleep(chance.uniform(0, 1.8))
+            until(lambda: children_of(daemon.process.pid) or daemon.runs(), "A run")
+            time.sleep(chance.uniform(0, 1.2 * whole["seconds"]))
+            runs = children_of(daemon.process.pid)
+            broken_off += len(runs)
             daemon.kill()
+            if chance.random() < 0.5:
+                for run in runs:
+                    kill_group(run)
             tool.git("fsck", "--strict")
     finally:
         is_over.set()
         writer.join()
         daemon.kill()
+    until(lambda: not processes_with(tool), "The end of the last run")
+    assert broken_off
     with daemon:
         daemon.wait_for_runs(1, "success")
+        # No lock that a dead run has left stood in its way.
+        assert daemon.runs()[0]["result"] == "success"
+        assert daemon.stop() == 0
+    assert processes_with(tool) == []
+    tool.git("fsck", "--strict")
     files = tool.files()
-    for number in range(max(1, written - 24), written + 1):
-        path = f"namespaces/{namespace}/ConfigMap/map-{number % 25}.yaml"
-        assert f"turn: '{number}'" in files[path]
+    for number in range(written - 4, written + 1):
+        assert (
+            f"turn: '{number}'" in files[f"namespaces/{namespace}/ConfigMap/map-{number % 5}.yaml"]
+        )
+    turns = turns_in_history(tool)
+    assert len(tool.commits()) > 2
+    # No run has written over what a later one had seen.
+    assert all(found == sorted(found) for found in turns.values())
+
+
+def kill_group(run: int) -> None:
+    """End a run and its children like `kill -9`; it may have ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run, signal.SIGKILL)
+
+
+def processes_with(tool: Tool) -> list[str]:
+    """Return the command lines of all processes that work with the tool's repository."""
+    mark = f"KUBE2GIT_REPO={tool.repo}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        # It may end, or not be ours.
+        with contextlib.suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def turns_in_history(tool: Tool) -> dict[str, list[int]]:
+    """Return what each map held in each commit that changed it, oldest first."""
+    text = tool.git("log", "--reverse", "--format=", "-p", "--", "namespaces")
+    turns: dict[str, list[int]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("+++ "):
+            name = line
+        elif match := re.fullmatch(r"\+\s+turn: '(\d+)'", line):
+            turns.setdefault(name, []).append(int(match[1]))
+    return turns
