@@ -274,6 +274,14 @@ class Serve:
     state_file: str = _setting(
         "", "Where the times of the last runs are kept. Empty: serve.json in the cache folder."
     )
+    config_repo: str = _setting(
+        "",
+        "A Git repository with the configuration that counts, reached as the section git says. "
+        "Empty: this file counts.",
+    )
+    config_branch: str = _setting("main", "The branch of it.")
+    config_file: str = _setting("kube2git.yaml", "The path of the file in it.")
+    config_interval: float = _setting(60.0, "Seconds between two looks at it.")
     lease_name: str = _setting(
         "", "The Lease by which several replicas agree on one that works. Empty: none."
     )
@@ -571,11 +579,12 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         found.append((("git", "prefix"), "this must be a folder inside the repository."))
     if not re.fullmatch(r"[^<>]*\S\s*<[^<>\s]+>", settings.git.author):
         found.append((("git", "author"), "this must look like Name <mail@example.com>."))
-    if (
-        not re.fullmatch(r"(?!-)[^\s~^:?*\[\\]+", settings.git.branch)
-        or ".." in settings.git.branch
+    for place, branch in (
+        (("git", "branch"), settings.git.branch),
+        (("serve", "config_branch"), settings.serve.config_branch),
     ):
-        found.append((("git", "branch"), "this is not the name of a branch."))
+        if not re.fullmatch(r"(?!-)[^\s~^:?*\[\\]+", branch) or ".." in branch:
+            found.append((place, "this is not the name of a branch."))
     if settings.git.signing is SigningForm.SSH and not settings.git.signing_key:
         found.append((("git", "signing_key"), "git.signing: ssh needs the path of a key here."))
     replay = settings.replay
@@ -605,6 +614,7 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         (("serve", "run_timeout"), 1),
         (("serve", "stop_timeout"), 0),
         (("serve", "lease_seconds"), 2),
+        (("serve", "config_interval"), 1),
         (("snapshots", "timeout"), 1),
         (("snapshots", "freeze_timeout"), 1),
         *((("snapshots", "retention", f"keep_{each}"), 0) for each in _KEEP),

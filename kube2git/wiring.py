@@ -472,6 +472,51 @@ def cache_home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube2git"
 
 
+def config_in_git(settings: Settings, *, settles_for_last: bool = False) -> bytes:
+    """Fetch ``serve.config_repo`` and return the file in it; raise Kube2gitError.
+
+    ``settles_for_last``: while the server does not answer, return what was fetched before.
+    """
+    from kube2git.errors import Kube2gitError
+
+    chosen = settings.serve
+    cache = _path(settings.git.cache) or cache_home(os.environ) / "repositories"
+    # A clone of its own: the runs hold the lock of theirs for as long as they take.
+    git = replace(
+        settings.git,
+        branch=chosen.config_branch,
+        prefix="",
+        remote="",
+        cache=str(cache / "config"),
+        depth=1,
+        partial=False,
+    )
+    with repository(replace(settings, repo=chosen.config_repo, git=git)) as found:
+        try:
+            found.fetch()
+        except Kube2gitError:
+            if not settles_for_last:
+                raise
+        tip = found.tip()
+        file = found.file_above(tip, chosen.config_file) if tip else None
+    if file is None:
+        raise UsageError(
+            f"the repository of the configuration has no file {chosen.config_file} on its branch "
+            f"{chosen.config_branch}",
+            hint="Set serve.config_file and serve.config_branch.",
+        )
+    return file[0]
+
+
+def reach(settings: Settings) -> bool:
+    """Ask the repository and the cluster for an answer, as an export would; raise Kube2gitError."""
+    with repository(settings) as found:
+        if settings.git.push:
+            found.check_push()
+    cluster(settings).identity()
+    return True
+
+
 def create_repository(where: str, branch: str) -> bool:
     """Make a bare repository at a path; False when it exists, or is a URL, and was left alone."""
     from kube2git.adapters.gitrepo import GitRepository, is_remote

@@ -25,6 +25,7 @@ from kube2git.serve import answering, health
 from kube2git.serve.answering import Answer, Server
 from kube2git.serve.beat import Beat
 from kube2git.serve.configuration import Source
+from kube2git.serve.errands import Errand
 from kube2git.serve.health import Health, ScheduleHealth
 from kube2git.serve.leadership import Alone, Leadership
 from kube2git.serve.logs import Log
@@ -54,6 +55,7 @@ class Daemon:
         self._health = {name: ScheduleHealth(name, None) for name in self._names()}
         self._metrics.follow(self._names(), ())
         self._leadership = self._make_leadership(settings)
+        self._probe: Errand[bool] | None = None
         self._config_problem = ""
         self._run: Run | None = None
         self._led = False
@@ -77,7 +79,17 @@ class Daemon:
         self._former = {number: signal.signal(number, self._stop) for number in _SIGNALS}
         try:
             self._leadership.start()
+            if not self._serve.run_at_start:
+                # Readiness does not wait for the first run, which may be due tomorrow.
+                self._probe = Errand(
+                    "probe", lambda: wiring.reach(self._config.settings), self._serve.retry
+                )
             self._log.info("The daemon serves.", listen=server.address, schedules=len(self._health))
+            if not self._serve.lease_name:
+                self._log.warning(
+                    "No Lease is set (serve.lease_name): nothing keeps a second daemon from "
+                    "working at the same time."
+                )
             self._look()
             self._begin_what_is_due()
             while not self._stopping.wait(TURN):
@@ -150,6 +162,10 @@ class Daemon:
 
     def _end(self, ended: Ended) -> None:
         name, now = ended.schedule.name, wiring.now()
+        if self._probe is not None:
+            # From now on the runs tell.
+            self._probe.stop()
+            self._probe = None
         self._table.end(ended.schedule, now, may_retry=ended.may_retry)
         self._remember()
         if name not in self._health:
@@ -273,6 +289,7 @@ class Daemon:
             is_leading=self._led,
             lease_problem=self._leadership.problem,
             config_problem=self._config_problem,
+            reach_problem=_problem_of(self._probe) if self._probe else "",
             idle_because=self._idle(),
             patience=timedelta(seconds=self._serve.run_timeout),
         )
@@ -306,8 +323,17 @@ class Daemon:
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ON_PURPOSE = frozenset({"stopped", "superseded"})
 """Results that need nobody's attention."""
-_AT_START = ("listen", "log_format", "state_file", "lease_name", "lease_namespace", "lease_seconds")
+_AT_START = (
+    *("listen", "log_format", "state_file", "lease_name", "lease_namespace", "lease_seconds"),
+    *("config_repo", "config_branch", "config_file", "config_interval"),
+)
 """Settings that are looked at when the daemon starts."""
+
+
+def _problem_of(probe: Errand[bool]) -> str:
+    if probe.last is None:
+        return "The cluster and the repository have not answered yet."
+    return str(probe.last) if isinstance(probe.last, Kube2gitError) else ""
 
 
 def check(settings: Settings) -> None:

@@ -41,6 +41,8 @@ class Health:
     is_leading: bool = True
     lease_problem: str = ""
     config_problem: str = ""
+    reach_problem: str = ""
+    """Why the first run would fail, as far as that can be told before it."""
     idle_because: str = ""
     """``paused`` or ``restore_only``."""
     patience: timedelta = timedelta(hours=1)
@@ -50,7 +52,7 @@ class Health:
         """Return why the daemon is not ready; a replica that stands by is."""
         found = [self.lease_problem] if self.lease_problem else []
         if self.is_leading and not self.idle_because:
-            found += filter(None, map(self._problem, self.schedules))
+            found += filter(None, (self.reach_problem, *map(self._problem, self.schedules)))
         return tuple(found)
 
     def _problem(self, schedule: ScheduleHealth) -> str:

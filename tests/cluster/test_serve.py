@@ -49,6 +49,7 @@ def test_runs_metrics_readiness_and_log(cluster: ControlPlane, namespace: str, t
     plans = {"shop": only(namespace), "later": schedule("daily at 02:00", enabled=False)}
     with Serving(tool, schedules=plans) as daemon:
         assert daemon.get("/healthz") == (200, "alive\n")
+        daemon.wait(lambda: daemon.said("nothing keeps a second daemon"), "The warning")
         (run,) = daemon.wait_for_runs(1)
         assert run["result"] == "success"
         assert run["commit"] == tool.commits()[0]
@@ -118,6 +119,88 @@ def test_a_broken_configuration_is_refused_and_a_repaired_one_obeyed(
         assert daemon.metric("config_reload_ok") == 1
         assert len(daemon.said("is refused")) == 1
         assert tool.paths() >= {f"namespaces/{namespace}/ConfigMap/web.yaml"}
+
+
+def commit_config(folder: Path, text: str) -> None:
+    """Push a new kube2git.yaml to a repository."""
+    work = folder / "config-work"
+    if not work.exists():
+        run_git("clone", "-q", str(folder / "config.git"), str(work))
+    (work / "ops").mkdir(exist_ok=True)
+    (work / "ops" / "kube2git.yaml").write_text(text)
+    run_git("-C", str(work), "add", "-A")
+    run_git("-C", str(work), "commit", "-qm", "config")
+    run_git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+
+
+def test_a_configuration_out_of_git_is_pulled_and_a_bad_one_refused(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    put_map(cluster, namespace, "web", level="info")
+    create_remote(tmp_path, "config.git")
+
+    def text(**settings: Any) -> str:
+        return json.dumps({"serve": {**daemon.settings, **settings}})
+
+    with GitHttpServer(tmp_path, users={"git": "t0ken"}) as server:
+        tool.environ["KUBE2GIT_GIT_PASSWORD"] = "t0ken"
+        where: dict[str, Any] = {
+            "config_repo": server.url("config.git"),
+            "config_file": "ops/kube2git.yaml",
+            "config_interval": 1,
+        }
+        daemon = Serving(tool, restore_only=True, lease_namespace=namespace, **where)
+        commit_config(tmp_path, text(schedules={"a": only(namespace)}, paused=True))
+        daemon.start()
+        try:
+            assert json.loads(daemon.get("/readyz")[1])["idle"] == "restore_only"
+            commit_config(tmp_path, "serve: {schedules: {a: {when: never}}}")
+            (refused,) = daemon.wait(lambda: daemon.said("is refused"), "The refusal")
+            assert "ops/kube2git.yaml of branch main has a problem" in refused["message"]
+            daemon.wait(lambda: daemon.metric("config_reload_ok") == 0, "The metric")
+            commit_config(
+                tmp_path, text(schedules={"a": only(namespace, "every 1h")}, restore_only=False)
+            )
+            daemon.wait_for_runs(1, "success")
+            assert daemon.metric("config_reload_ok") == 1
+
+            server.users["git"] = "an0ther"
+            daemon.wait(lambda: daemon.metric("config_reload_ok") == 0, "The metric")
+            assert len(daemon.said("is refused")) == 2
+            # The old one is in force, and readiness is about the exports, which work.
+            assert json.loads(daemon.get("/readyz")[1])["schedules"][0]["result"] == "success"
+            daemon.kill()
+            # A life that begins while the server is away goes on with what was fetched before.
+            daemon.start()
+            assert [item["name"] for item in json.loads(daemon.get("/readyz")[1])["schedules"]] == [
+                "a"
+            ]
+            server.users["git"] = "t0ken"
+            daemon.wait(lambda: daemon.metric("config_reload_ok") == 1, "The metric")
+        finally:
+            daemon.kill()
+    told = json.loads(cluster.kubectl("get", "events", "-n", "default", "-o", "json"))["items"]
+    reasons = {e["reason"] for e in told if e["involvedObject"]["name"] == namespace}
+    assert reasons >= {"ConfigRefused", "ConfigAccepted"}
+
+
+def test_a_daemon_that_waits_for_its_first_run_is_ready_when_that_would_work(
+    cluster: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    create_remote(tmp_path)
+    with GitHttpServer(tmp_path, users={"git": "other"}) as server:
+        tool = Tool(cluster.kubeconfig, server.url(), tmp_path, {"KUBE2GIT_GIT_PASSWORD": "t0ken"})
+        plans = {"a": only(namespace, "daily at 02:00")}
+        with Serving(tool, schedules=plans, run_at_start=False) as daemon:
+            assert not daemon.is_ready()
+            daemon.wait(lambda: "not answered yet" not in daemon.get("/readyz")[1], "The probe")
+            status, said = daemon.get("/readyz")
+            assert status == 503
+            assert "credentials" in said
+            assert "t0ken" not in said
+            server.users["git"] = "t0ken"
+            daemon.wait(daemon.is_ready, "Readiness")
+            assert daemon.runs() == []
 
 
 def test_restore_only_exports_nothing_until_it_is_over(
@@ -232,6 +315,7 @@ def test_two_replicas_of_which_one_works(
         with daemons[0] as first, daemons[1] as second:
             first.wait(lambda: first.metric("leader") or second.metric("leader"), "A leader")
             leader, other = (first, second) if first.metric("leader") else (second, first)
+            assert not leader.said("nothing keeps a second daemon")
             leader.wait_for_runs(2)
             assert other.runs() == []
             assert other.is_ready()

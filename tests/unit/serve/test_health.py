@@ -74,3 +74,11 @@ def test_what_readyz_answers() -> None:
 def test_a_loop_that_does_not_turn_is_dead() -> None:
     assert is_alive(ALIVE - 1)
     assert not is_alive(ALIVE + 1)
+
+
+def test_before_its_first_run_a_daemon_is_ready_once_that_run_would_work() -> None:
+    health = Health(NOW, (shop(),), reach_problem="The Git server is away.")
+    assert health.problems() == ("The Git server is away.",)
+    assert Health(NOW, (shop(),), reach_problem="", is_leading=True).problems() == ()
+    assert Health(NOW, (shop(),), reach_problem="Away.", is_leading=False).problems() == ()
+    assert Health(NOW, (shop(),), reach_problem="Away.", idle_because="paused").problems() == ()
