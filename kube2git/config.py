@@ -173,6 +173,11 @@ class Replay:
         (), "Field managers (globs) whose fields are left as they are."
     )
     storage_classes: tuple[str, ...] = _setting((), "Storage classes by other names: gp2=premium.")
+    clusters_sharing_storage: tuple[str, ...] = _setting(
+        (),
+        "Contexts of other clusters that reach the same storage: --adopt-volumes writes no volume "
+        "that one of them uses.",
+    )
     zones: tuple[str, ...] = _setting(
         (), "Zones in which volumes are restored, by the recorded one: eu-west-1a=eu-central-1b."
     )

@@ -9,7 +9,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +148,18 @@ def target(settings: Settings) -> KubeTarget:
         page_size=chosen.page_size,
         writers=writers,
     )
+
+
+def neighbours(settings: Settings, contexts: Iterable[str]) -> dict[str, KubeCluster]:
+    """Connect to clusters that share the target's storage, by context; raise UsageError.
+
+    As whom is up to each context: whoever is impersonated in the target may be nobody there.
+    """
+    found = {}
+    for context in contexts:
+        chosen = replace(settings.cluster, context=context, impersonate="", impersonate_groups=())
+        found[context] = cluster(replace(settings, cluster=chosen))
+    return found
 
 
 def _connection_settings(settings: Settings) -> ConnectionSettings:

@@ -166,6 +166,7 @@ def _plan(
             sealing=wiring.sealing(settings),
             memory=wiring.memory(settings, repository),
             find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
+            find_neighbours=lambda: wiring.neighbours(settings, request.neighbours),
             is_stopped=interruption.is_asked,
         ):
             if isinstance(event, Progress):

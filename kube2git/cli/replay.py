@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 @click.option("--keep-extra", is_flag=True, help="Leave fields that the commit lacks.")
 @click.option("--recreate", is_flag=True, help="Delete and create to change immutable fields.")
 @click.option("--adopt-volumes", is_flag=True, help="Write static PersistentVolumes.")
+@click.option(
+    "--shares-storage-with",
+    "neighbours",
+    multiple=True,
+    metavar="CONTEXT",
+    help="Adopt no volume that this cluster uses.",
+)
 @click.option("--without-secrets", is_flag=True, help="Go on without sealed Secrets.")
 @click.option(
     "--jobs",
@@ -145,6 +152,7 @@ def _request(
     return replace(
         request,
         names=options.object_names(words, given["namespace"]),
+        neighbours=_neighbours(settings, given),
         dry_run=mode,
         is_strict=given["strict"],
         requires_signature=_requires_signature(settings, given),
@@ -153,6 +161,13 @@ def _request(
         inventory_namespace="" if is_rehearsal else request.inventory_namespace,
         is_rehearsal=is_rehearsal,
     )
+
+
+def _neighbours(settings: Settings, given: dict[str, Any]) -> tuple[str, ...]:
+    if given["neighbours"] and not given["adopt_volumes"]:
+        raise click.UsageError("--shares-storage-with goes with --adopt-volumes.")
+    contexts = (*given["neighbours"], *settings.replay.clusters_sharing_storage)
+    return tuple(dict.fromkeys(contexts))
 
 
 def _requires_signature(settings: Settings, given: dict[str, Any]) -> bool:

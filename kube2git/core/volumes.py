@@ -7,6 +7,9 @@ plainly static is never adopted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
 from kube2git.core.snapshots.records import size_from, size_text
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
@@ -35,6 +38,8 @@ _IN_TREE_DRIVERS = {
 }
 """The in-tree source and the CSI driver that took it over name the same volume."""
 
+RETAIN = "Retain"
+"""The reclaim policy under which nothing is ever deleted."""
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 
 
@@ -48,6 +53,49 @@ def volume_handle(body: Json) -> str:
                 driver = str(dig(body, "spec", "csi", "driver"))
             return f"{driver}|{handle}"
     return ""
+
+
+class ClaimName(NamedTuple):
+    """The claim that a PersistentVolume is for."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def claim_of(volume: Json) -> ClaimName | None:
+    """Return the claim that a PersistentVolume is, or will be, bound to; None: whichever comes."""
+    reference = dig(volume, "spec", "claimRef")
+    if not isinstance(reference, dict) or not reference.get("name"):
+        return None
+    return ClaimName(str(reference.get("namespace") or ""), str(reference["name"]))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVolume:
+    """A PersistentVolume of some cluster, whoever made it, as far as adoption must know it."""
+
+    name: str
+    uid: str
+    handle: str
+    """``volume_handle``."""
+    claim: ClaimName | None
+    phase: str
+    policy: str
+    """What becomes of the data when the claim, or a volume without one, is deleted."""
+
+    @classmethod
+    def of(cls, raw: Json) -> Self:
+        return cls(
+            name=str(dig(raw, "metadata", "name")),
+            uid=str(dig(raw, "metadata", "uid")),
+            handle=volume_handle(raw),
+            claim=claim_of(raw),
+            phase=str(dig(raw, "status", "phase") or ""),
+            policy=str(dig(raw, "spec", "persistentVolumeReclaimPolicy") or RETAIN),
+        )
 
 
 def adoptable(body: Json) -> str:

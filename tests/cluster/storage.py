@@ -34,10 +34,12 @@ class Storage:
         storage_class: str = CLASSES,
         labels: Mapping[str, str] | None = None,
         source: Mapping[str, str] | None = None,
+        volume: str = "",
     ) -> None:
         """Create a claim, wait until it is bound, and write files into its volume.
 
-        The source is a dataSourceRef, for example a VolumeSnapshot.
+        The source is a dataSourceRef, for example a VolumeSnapshot; the volume is one that is
+        there.
         """
         spec: Object = {
             "accessModes": ["ReadWriteOnce"],
@@ -46,6 +48,8 @@ class Storage:
         }
         if source is not None:
             spec["dataSourceRef"] = dict(source)
+        if volume:
+            spec["volumeName"] = volume
         self.plane.create(
             f"/api/v1/namespaces/{namespace}/persistentvolumeclaims",
             {

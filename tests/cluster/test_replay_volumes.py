@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 
 from tests.cluster.storage import CLASSES, Object, Storage
 from tests.cluster.test_replay import Replayer, planned
+from tests.controlplane import ControlPlane
+from tests.controlplane.ports import choose_ports
 from tests.handmade import commit_file
 
 pytestmark = pytest.mark.needs("csi")
@@ -53,7 +56,7 @@ def create_static(storage: Storage, namespace: str, name: str) -> str:
         },
     }
     storage.plane.create(VOLUMES, volume)
-    storage.create_claim(namespace, name)
+    storage.create_claim(namespace, name, volume=static)
     assert storage.handle(namespace, name) == handle
     return handle
 
@@ -156,6 +159,11 @@ def test_an_adopted_volume_outlives_its_claim(
     assert adopted["spec"]["csi"]["volumeHandle"] == static
     assert adopted["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
+    # Nor does a further replay bring back the policy of the commit, which deletes.
+    again = replayer.report("-n", space, "--adopt-volumes", codes=(3,))
+    assert planned(again, f"{space}-static")["action"] == "unchanged"
+    assert "Retain and stays so" in planned(again, f"{space}-static")["warnings"][0]
+
     storage_target.plane.kubectl("delete", "pvc", "--all", "-n", space)
     path = f"{VOLUMES}/{space}-static"
     storage_target.plane.wait(
@@ -167,4 +175,73 @@ def test_an_adopted_volume_outlives_its_claim(
     storage_target.plane.kubectl("delete", "pvc/later", "-n", space)
     storage.plane.wait(lambda: later not in storage.driver.state.volumes, "The later deletion")
     assert handles <= storage.driver.state.volumes.keys()
-    assert storage.checksums(space, "static").keys() == {"static"}
+    assert storage.claim(space, "static")["status"]["phase"] == "Bound"
+    assert (storage.folder(space, "static") / "static").read_bytes() == b"bytes"
+
+
+def contexts(file: Path, **accounts: tuple[str, ControlPlane]) -> Path:
+    """Write a kubeconfig: context -> (server, the cluster whose authority it has)."""
+    parts: Object = {"clusters": [], "users": [], "contexts": []}
+    for name, (server, plane) in accounts.items():
+        authority = base64.b64encode(plane.ca_file.read_bytes()).decode()
+        parts["clusters"].append(
+            {"name": name, "cluster": {"server": server, "certificate-authority-data": authority}}
+        )
+        parts["users"].append({"name": name, "user": {"token": plane.token("admin")}})
+        parts["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **parts}))
+    return file
+
+
+def test_no_volume_is_adopted_that_another_cluster_uses_or_that_nobody_can_ask(
+    replayer: Replayer, storage: Storage, storage_target: Storage, space: str
+) -> None:
+    static = create_static(storage, space, "static")
+    replayer.tool.export("-n", space)
+    name, source = f"{space}-static", storage.plane
+    nowhere = f"https://127.0.0.1:{choose_ports(1)[0]}"
+    kubeconfig = contexts(
+        replayer.tool.home / "contexts.yaml",
+        target=(storage_target.plane.server, storage_target.plane),
+        source=(source.server, source),
+        dead=(nowhere, source),
+    )
+
+    def replay(*neighbours: str, codes: tuple[int, ...] = (3,)) -> Object:
+        flags = [f"--shares-storage-with={context}" for context in neighbours]
+        where = ["--kubeconfig", str(kubeconfig), "--context", "target"]
+        return replayer.report("-n", space, "--adopt-volumes", *flags, *where, codes=codes)
+
+    for context, reason in {
+        "source": f"in use in source: the claim {space}/static is bound to it there",
+        "dead": "The volumes of dead are not known, and it may be one of them.",
+    }.items():
+        refused = planned(replay("target", context), name)
+        assert refused["action"] == "blocked"
+        assert reason in refused["reason"]
+        assert taken(storage_target, {static}) == {}
+
+    # The old cluster gives it up, and the new one may have it.
+    source.kubectl("patch", "pv", name, "-p", policy("Retain"))
+    source.kubectl("delete", "pvc/static", "-n", space)
+    source.wait(lambda: storage.get(f"{VOLUMES}/{name}")["status"]["phase"] == "Released", name)
+    replay("source", codes=(0,))
+    storage_target.wait_bound(space, "static")
+    assert taken(storage_target, {static}).keys() == {name}
+    # Asked about itself, a cluster does not stand in its own way.
+    assert planned(replay("source", "target", codes=(0,)), name)["action"] == "unchanged"
+
+
+def test_a_copy_beside_the_original_takes_no_volume_from_it(
+    storage: Storage, space: str, tmp_path: Path
+) -> None:
+    create_static(storage, space, "static")
+    replayer, copy = Replayer(storage.plane, storage.plane, tmp_path), f"{space}-copy"
+    replayer.tool.export("-n", space)
+    report = replayer.report("-n", space, "--map", f"{space}={copy}", "--adopt-volumes")
+    assert planned(report, f"{space}-static")["action"] == "unchanged"
+    assert "so its storage class is asked for a new one" in planned(report, "static")["warnings"][0]
+    storage.wait_bound(copy, "static")
+    assert storage.handle(copy, "static") != storage.handle(space, "static")
+    assert storage.claim(space, "static")["status"]["phase"] == "Bound"

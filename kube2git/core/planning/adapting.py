@@ -13,11 +13,12 @@ from typing import Any
 
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, group_of
 from kube2git.core.ownership import Fields, Owner, owners_of
+from kube2git.core.planning.adoption import SharedStorage, held_by
 from kube2git.core.planning.live import LiveObject, cluster_ips, node_ports
 from kube2git.core.planning.plan import Action
 from kube2git.core.planning.policy import Jobs, Policy, Volumes, Webhooks
 from kube2git.core.planning.stances import OWN_MANAGER
-from kube2git.core.volumes import adoptable, requested, volume_handle, with_size
+from kube2git.core.volumes import RETAIN, ClaimName, requested, with_size
 from kube2git.core.wire import Json
 from kube2git.core.workloads import SCALED, WORKLOADS, dig, items_of
 
@@ -30,6 +31,9 @@ WEBHOOK_KINDS = frozenset(
 
 NO_NODE = "kube2git.io/scaled-to-nothing"
 """A label that no node has; a DaemonSet that selects it runs nowhere."""
+
+
+_POLICY = "persistentVolumeReclaimPolicy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +96,26 @@ class Adapter:
         live: Mapping[ObjectRef, LiveObject],
         policy: Policy,
         types: Mapping[str, ResourceType] | None,
-        volumes_elsewhere: Mapping[str, str],
+        storage: SharedStorage,
     ) -> None:
         self._policy = policy
         self._live = live
         self._types = types
-        self._volumes_elsewhere = volumes_elsewhere
+        self._storage = storage
         self._made_versions: dict[str, list[str]] = {}
         """kind_group -> versions that definitions of the same commit serve."""
         self._served_groups: dict[str, list[str]] = {}
         """API group -> versions that API servers of the same commit serve."""
         self._least_replicas: dict[ObjectRef, int] = {}
-        self._volumes: set[str] = {ref.name for ref in live if ref.kind_group == "PersistentVolume"}
+        self._adopted: dict[str, Json] = {}
         for manifest in desired:
             self._learn(manifest)
         self._ports: dict[int, ObjectRef] = {}
         self._addresses: dict[str, ObjectRef] = {}
-        self._handles: dict[str, ObjectRef] = {}
         for ref in sorted(live):
             known = live[ref]
             self._ports.update(dict.fromkeys(known.node_ports, ref))
             self._addresses.update(dict.fromkeys(known.cluster_ips, ref))
-            handle = volume_handle(known.manifest.body) if ref.kind == "PersistentVolume" else ""
-            if handle:
-                self._handles[handle] = ref
 
     def _learn(self, manifest: Manifest) -> None:
         ref, body = manifest.ref, manifest.body
@@ -142,7 +142,7 @@ class Adapter:
             )
             self._least_replicas[scaled] = least if isinstance(least, int) else 1
         elif kind == "PersistentVolume" and self._policy.adopt_volumes:
-            self._volumes.add(ref.name)
+            self._adopted[ref.name] = body
 
     def adapt(self, manifest: Manifest, live: LiveObject | None) -> Adapted:
         """Apply every rule to one object; ``live`` None: as if it is to be created."""
@@ -250,26 +250,21 @@ class Adapter:
                 "Add --adopt-volumes to write static ones.",
             )
             return
-        refusal = adoptable(draft.body)
-        handle = volume_handle(draft.body)
-        holder = self._handles.get(handle) if handle else None
+        refusal = self._storage.why_not(draft.body)
         if refusal:
             draft.stop(Action.BLOCKED, refusal)
-        elif holder is not None and holder != draft.ref:
-            draft.stop(Action.BLOCKED, f"{holder} in the target is the same volume already.")
-        elif handle in self._volumes_elsewhere:
-            elsewhere = self._volumes_elsewhere[handle]
-            draft.stop(Action.BLOCKED, f"The volume is in use in another cluster: {elsewhere}.")
         claim = dig(draft.body, "spec", "claimRef")
         if isinstance(claim, dict):
             kept = {name: claim[name] for name in claim if name not in ("uid", "resourceVersion")}
             draft.set_spec(claimRef=kept)
-        is_bound = live is not None and live.phase == "Bound"
-        if not is_bound and dig(draft.body, "spec", "persistentVolumeReclaimPolicy") != "Retain":
-            draft.set_spec(persistentVolumeReclaimPolicy="Retain")
+        recorded = dig(draft.body, "spec", _POLICY)
+        is_so_already = live is not None and dig(live.manifest.body, "spec", _POLICY) == recorded
+        if recorded != RETAIN and not is_so_already:
+            draft.set_spec(**{_POLICY: RETAIN})
             draft.warnings.append(
-                "Its reclaim policy is Retain until its claim is bound; a later replay with "
-                "--adopt-volumes puts the recorded one back."
+                f"Its reclaim policy is Retain and stays so, although the commit says {recorded}: "
+                "two clusters may know the volume. Once only this one does, you can change it "
+                "with kubectl."
             )
 
     def _claim(self, draft: _Draft, live: LiveObject | None) -> None:
@@ -287,12 +282,39 @@ class Adapter:
                 if dig(draft.body, "spec", field) is None
             }
             draft.set_spec(**{field: value for field, value in origin.items() if value})
+        if live is None:
+            self._choose_volume(draft)
+
+    def _choose_volume(self, draft: _Draft) -> None:
+        """Keep the volume that a new claim names only if it is there, and for this claim."""
         name = dig(draft.body, "spec", "volumeName")
-        if live is None and name and name not in self._volumes:
-            draft.drop_spec("volumeName")
-            draft.warnings.append(
-                f"Its PersistentVolume {name} does not exist in the target, so a new volume is "
-                "made for it."
+        if not name:
+            return
+        here = self._storage.named(name)
+        holder = held_by(name, self._storage, self._adopted)
+        own = ClaimName(draft.ref.namespace, draft.ref.name)
+        if here is None and name not in self._adopted:
+            reason = f"Its PersistentVolume {name} does not exist in the target"
+        elif holder is not None and holder != own:
+            reason = f"Its PersistentVolume {name} is that of the claim {holder}"
+        else:
+            if here is not None and here.phase == "Released":
+                draft.warnings.append(
+                    f"Its PersistentVolume {name} still waits for the claim that was deleted. It "
+                    f"is bound once that is forgotten: kubectl patch pv {name} --type=json "
+                    """-p '[{"op":"remove","path":"/spec/claimRef/uid"}]'"""
+                )
+            return
+        draft.drop_spec("volumeName")
+        if dig(draft.body, "spec", "storageClassName") != "":
+            draft.warnings.append(f"{reason}, so its storage class is asked for a new one.")
+        elif self._policy.volumes is not Volumes.RESTORE:
+            # Without the name it would take whichever free volume fits.
+            draft.stop(
+                Action.BLOCKED,
+                f"{reason}, and an empty storage class makes none. Bring the volume "
+                "(--adopt-volumes), name another one or a class in a patch (replay.patches), or "
+                "leave claims out (--volumes=skip).",
             )
 
     def _service(self, draft: _Draft, _: LiveObject | None) -> None:

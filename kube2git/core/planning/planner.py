@@ -13,6 +13,7 @@ from kube2git.core.equality import normalise_for_comparison
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.ownership import Owner
 from kube2git.core.planning.adapting import Adapted, Adapter
+from kube2git.core.planning.adoption import SharedStorage
 from kube2git.core.planning.graph import Graph
 from kube2git.core.planning.guards import Scope, guard_deletions, plan_deletions, set_size
 from kube2git.core.planning.leftovers import Extra, leftovers
@@ -54,8 +55,7 @@ class Context:
     """The target's kinds by kind_group; None: take every kind as served."""
     scope: Scope = field(default_factory=Scope)
     unreadable: Sequence[Unreadable] = ()
-    volumes_elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Volume handle (volumes.volume_handle) -> the claim and cluster that use it, for people."""
+    storage: SharedStorage = field(default_factory=SharedStorage)
     problems: Sequence[Problem] = ()
     warnings: Sequence[str] = ()
     settled: Mapping[ObjectRef, tuple[str, str]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def compute(
     """
     context = context or Context()
     originals = {manifest.ref: manifest for manifest in sorted(desired, key=lambda m: m.ref)}
-    adapter = Adapter(originals.values(), live, policy, context.types, context.volumes_elsewhere)
+    adapter = Adapter(originals.values(), live, policy, context.types, context.storage)
     adapted: dict[ObjectRef, Adapted] = {}
     actions: list[PlannedAction] = []
     for ref in originals:

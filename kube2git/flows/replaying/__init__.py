@@ -18,6 +18,7 @@ from kube2git.flows.replaying.rehearsing import Rehearsal, RehearsalReport
 from kube2git.flows.replaying.request import (
     ASKED,
     DryRun,
+    FindNeighbours,
     FindSnapshotters,
     Outcome,
     ReplayReport,
@@ -59,6 +60,7 @@ def make_plan(
     sealing: Sealing | None = None,
     memory: Memory | None = None,
     find_snapshotters: FindSnapshotters = dict,
+    find_neighbours: FindNeighbours = dict,
     is_stopped: Stopped = never,
 ) -> Iterator[Progress | Draft]:
     """Compare a commit with a target; yield progress, and the draft with its plan last.
@@ -81,6 +83,7 @@ def make_plan(
         sealing=sealing,
         memory=memory,
         find_snapshotters=find_snapshotters,
+        find_neighbours=find_neighbours,
         started=f"{clock().astimezone(UTC):%Y%m%d%H%M%S}",
     )
     for event in drafter.draft():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kube2git.core.cleaning import Cleaner, RuleSet
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
+from kube2git.core.planning.adoption import SharedStorage
 from kube2git.core.planning.guards import Scope
 from kube2git.core.planning.plan import Header, Plan, Problem
 from kube2git.core.planning.planner import Computed, Context, compute
@@ -51,9 +52,11 @@ from kube2git.flows.replaying.commit import (
     companions,
 )
 from kube2git.flows.replaying.inventory import Inventory, set_name
+from kube2git.flows.replaying.neighbours import shared_storage
 from kube2git.flows.replaying.request import (
     ASKED,
     Companion,
+    FindNeighbours,
     FindSnapshotters,
     ReplayRequest,
     Unseal,
@@ -65,7 +68,14 @@ from kube2git.flows.replaying.restoring import (
     records_of,
     refusals,
 )
-from kube2git.flows.replaying.survey import LOOKED_AT, Live, Survey, context_types, types_for
+from kube2git.flows.replaying.survey import (
+    LOOKED_AT,
+    VOLUME,
+    Live,
+    Survey,
+    context_types,
+    types_for,
+)
 
 NAMESPACE = "Namespace"
 NAMED_ONE_BY_ONE = OwnerRule(
@@ -125,12 +135,14 @@ class Drafter:
         sealing: Sealing | None,
         memory: Memory | None,
         find_snapshotters: FindSnapshotters,
+        find_neighbours: FindNeighbours,
         started: str,
     ) -> None:
         self.memory = memory
         self.target, self.repo, self.rules = target, repo, rules
         self.unseal, self.sealing = unseal, sealing
         self.find_snapshotters = find_snapshotters
+        self.find_neighbours = find_neighbours
         self.started = started
         self.seconds: dict[str, float] = {}
         named = {name.namespace for name in request.names if name.namespace}
@@ -227,7 +239,7 @@ class Drafter:
 
     def _confined(self, computed: Computed) -> Computed:
         """Leave out what a rehearsal must not write."""
-        volumes = self.live.results.get(_VOLUME)
+        volumes = self.live.results.get(VOLUME)
         confinement = Confinement(
             scratch=self.origins.keys(),
             kinds={type.kind_group for type in self.discovery.types},
@@ -414,9 +426,7 @@ class Drafter:
             # What is cluster-scoped is compared as a real replay would write it.
             compared = [m for m in chosen if not (m.ref.namespace or m.ref.kind_group == NAMESPACE)]
             chosen = with_namespaces(
-                without_volume(m)
-                for m in chosen
-                if m.ref.namespace or m.ref.kind_group == NAMESPACE
+                without_volume(m) for m in chosen if m.ref.namespace or m.ref.kind_group == NAMESPACE
             )
         remapped = remap(
             chosen,
@@ -536,6 +546,7 @@ class Drafter:
                 selects=self._selects,
             ),
             unreadable=contents.unreadable,
+            storage=self._storage(remapped),
             problems=problems,
             warnings=warnings,
             settled={
@@ -544,6 +555,13 @@ class Drafter:
                 if self.chooser.wants(ref)
             },
         )
+
+    def _storage(self, remapped: Remapped) -> SharedStorage:
+        """Return who has which volume; other clusters are asked only if one is to be adopted."""
+        adopts = self.request.policy.adopt_volumes and any(
+            moved.manifest.ref.kind_group == VOLUME for moved in remapped.objects
+        )
+        return shared_storage(self.live, self.find_neighbours() if adopts else {})
 
     def _selects(self, ref: ObjectRef) -> bool:
         """Tell whether an export of the selection, mapped, would hold an object of the target."""
@@ -563,9 +581,6 @@ class Drafter:
         return self.chooser.wants(origin) and (
             known is None or self.chooser.wants_labels(known.manifest)
         )
-
-
-_VOLUME = "PersistentVolume"
 
 
 def ref_of_kind(kind_group: str) -> ObjectRef:

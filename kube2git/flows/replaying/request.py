@@ -10,7 +10,7 @@ from kube2git.core.health import Health
 from kube2git.core.objects import ObjectRef
 from kube2git.core.planning.plan import Action
 from kube2git.core.planning.policy import Policy
-from kube2git.core.ports import Snapshotter
+from kube2git.core.ports import Cluster, Snapshotter
 from kube2git.core.remap.catalogue import CATALOGUE, Catalogue
 from kube2git.core.remap.transforms import Transform
 from kube2git.core.selection import ObjectName, Selection
@@ -20,6 +20,9 @@ Unseal = Callable[[str, Json], Json]
 """(path, sealed object) -> the object in clear; raises ValueError with a safe sentence."""
 FindSnapshotters = Callable[[], Mapping[str, Snapshotter]]
 """Returns what can restore snapshots, by method; asked for only when some are to be restored."""
+FindNeighbours = Callable[[], Mapping[str, Cluster]]
+"""Returns the clusters that share the target's storage, by context; asked for only when a
+volume is to be adopted."""
 
 
 class DryRun(enum.StrEnum):
@@ -61,6 +64,8 @@ class ReplayRequest:
     """Replay into namespaces made for it, which go again afterwards."""
     zones: Mapping[str, str] = field(default_factory=dict)
     """Zones of volumes by other names, for what is restored."""
+    neighbours: tuple[str, ...] = ()
+    """Contexts of the clusters that ``FindNeighbours`` returns."""
     prefix: str = ""
     """Of the repository; with the source cluster and the maps it names the set."""
 
@@ -81,6 +86,8 @@ class ReplayRequest:
             "--without-secrets": policy.without_secrets,
         }
         found += [flag for flag, is_given in flags.items() if is_given]
+        if policy.adopt_volumes:
+            found += [f"--shares-storage-with={context}" for context in self.neighbours]
         found += [
             f"--{rule.stance}={rule.manager}" for rule in policy.owners if rule.reason == ASKED
         ]

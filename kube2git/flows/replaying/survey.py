@@ -24,10 +24,12 @@ from kube2git.core.ports import (
 from kube2git.core.reading import CleanerReady, Kinds, in_cleaning_order
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealer
+from kube2git.core.volumes import KnownVolume
 from kube2git.core.wire import ItemMeta, Json
 from kube2git.core.workloads import dig
 
-LOOKED_AT = frozenset({"Namespace", "PersistentVolume", "Service", "StorageClass.storage.k8s.io"})
+VOLUME = "PersistentVolume"
+LOOKED_AT = frozenset({"Namespace", VOLUME, "Service", "StorageClass.storage.k8s.io"})
 """Kinds that others collide with, or that tell what exists: always decoded."""
 REPLAY_LABEL = "kube2git.io/replay"
 
@@ -42,6 +44,8 @@ class Live:
     """Path -> object, of those that are byte for byte what the commit's file says."""
     settled: dict[str, tuple[ObjectRef, ItemMeta]] = field(default_factory=dict)
     """Path -> object, not decoded: the commit's file was made from its very state."""
+    volumes: list[KnownVolume] = field(default_factory=list)
+    """Every PersistentVolume, also those that an export leaves out."""
     labels: dict[ObjectRef, str] = field(default_factory=dict)
     """The replay that wrote an object last, by its label."""
     results: dict[str, KindRead] = field(default_factory=dict)
@@ -123,6 +127,8 @@ class Survey:
             if known and self._is_remembered(ref, item.meta, known, live):
                 continue
             raw = item.decode(type.api_version, type.kind)
+            if ref.kind_group == VOLUME:
+                live.volumes.append(KnownVolume.of(raw))
             body = cleaner.clean(raw).body
             if body is None:
                 continue

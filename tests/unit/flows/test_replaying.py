@@ -15,7 +15,7 @@ from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.coverage import Coverage, KindCoverage
 from kube2git.core.objects import ref_of
-from kube2git.core.planning.plan import Action
+from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
@@ -23,6 +23,7 @@ from kube2git.core.selection import parse_object_names
 from kube2git.errors import RefusedError, RepositoryNotFoundError
 from kube2git.flows import replaying
 from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest, Verdict
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.repo import FakeRepo
 from tests.fakes.target import FakeTarget
 
@@ -269,3 +270,61 @@ def test_a_commit_that_nobody_allowed_has_signed_is_refused_before_it_is_read(
     assert plan(FakeTarget(), repo).plan.header.signed_by == ""
     repo.store.signatures[tip] = Signature(True, "ops@example.com", "SHA256:o")
     assert plan(FakeTarget(), repo, asked).plan.header.signed_by == "ops@example.com (SHA256:o)"
+
+
+VOLUME: Json = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": "disk"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "csi": {"driver": "csi.example.com", "volumeHandle": "h"},
+        "persistentVolumeReclaimPolicy": "Delete",
+    },
+}
+PROVISIONED = {"annotations": {"pv.kubernetes.io/provisioned-by": "csi.example.com"}}
+
+
+def adoption(target: FakeTarget, repo: FakeRepo, neighbour: FakeCluster) -> PlannedAction:
+    """Return what the plan says of the volume."""
+    request = ReplayRequest("main", policy=Policy(adopt_volumes=True), dry_run=DryRun.CLIENT)
+    *_, draft = replaying.make_plan(
+        target,
+        repo,
+        request,
+        rules=RULES,
+        clock=lambda: NOW,
+        find_neighbours=lambda: {"prod": neighbour},
+    )
+    assert isinstance(draft, Draft)
+    return draft.plan.actions[0]
+
+
+def test_a_volume_is_adopted_only_when_everybody_who_may_know_it_was_asked(repo: FakeRepo) -> None:
+    commit(repo, VOLUME)
+    prod = FakeCluster()
+    assert adoption(FakeTarget(), repo, prod).action is Action.CREATE
+    prod.fail("PersistentVolume")
+    assert "volumes of prod are not known" in adoption(FakeTarget(), repo, prod).reason
+    prod.heal()
+    prod.is_unreachable = True
+    assert "usable answer." in adoption(FakeTarget(), repo, prod).reason
+    target = FakeTarget()
+    target.forbid("PersistentVolume")
+    assert "volumes of the target are not known" in adoption(target, repo, FakeCluster()).reason
+
+
+def test_a_volume_that_a_provisioner_made_in_the_target_is_known_too(repo: FakeRepo) -> None:
+    commit(repo, VOLUME)
+    target = FakeTarget()
+    target.put({**VOLUME, "metadata": {"name": "pvc-1", **PROVISIONED}})
+    refused = adoption(target, repo, FakeCluster())
+    assert refused.reason == "persistentvolume/pvc-1 in the target is the same volume already."
+
+
+def test_no_other_cluster_is_asked_when_nothing_is_adopted(repo: FakeRepo) -> None:
+    commit(repo, *SHOP)
+    unreachable = FakeCluster()
+    unreachable.is_unreachable = True
+    assert adoption(FakeTarget(), repo, unreachable).action is Action.CREATE

@@ -9,6 +9,7 @@ import yaml
 
 from kube2git.core.objects import Manifest
 from kube2git.core.planning.live import LiveObject
+from kube2git.core.volumes import KnownVolume
 from kube2git.core.wire import Json
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,6 +65,13 @@ def live(body: Json, **facts: Any) -> LiveObject:
     """Return a live object whose cleaned form is ``body``."""
     known = {"uid": f"uid-{body['metadata']['name']}", "resource_version": "7"}
     return LiveObject(Manifest.of(body), **{**known, **facts})
+
+
+def known_volume(entry: LiveObject) -> KnownVolume:
+    """Return what a cluster's list of volumes tells of one that is live."""
+    body = entry.manifest.body
+    metadata = {**body["metadata"], "uid": entry.uid}
+    return KnownVolume.of({**body, "metadata": metadata, "status": {"phase": entry.phase}})
 
 
 def managed(manager: str, fields: Json, operation: str = "Update", subresource: str = "") -> Json:

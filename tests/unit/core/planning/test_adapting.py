@@ -9,14 +9,16 @@ import pytest
 
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
 from kube2git.core.planning.adapting import Adapted, Adapter, under_temporary_name, with_owner_uids
+from kube2git.core.planning.adoption import SharedStorage
 from kube2git.core.planning.live import LiveObject
 from kube2git.core.planning.plan import Action
-from kube2git.core.planning.policy import Jobs, Policy, Webhooks
+from kube2git.core.planning.policy import Jobs, Policy, Volumes, Webhooks
 from kube2git.core.wire import Json
 from tests.unit.core.planning.planned import (
     config_map,
     deployment,
     job,
+    known_volume,
     live,
     managed,
     manifests,
@@ -24,19 +26,23 @@ from tests.unit.core.planning.planned import (
     volume,
 )
 
+VOLUME = "PersistentVolume"
+
 
 def adapt(
     body: Json,
     *others: Json,
     target: list[LiveObject] | None = None,
     types: Mapping[str, ResourceType] | None = None,
-    elsewhere: Mapping[str, str] | None = None,
+    storage: SharedStorage | None = None,
     **choices: Any,
 ) -> Adapted:
     """Adapt ``body``, which the commit holds beside ``others``, to a target."""
     known = {entry.manifest.ref: entry for entry in target or ()}
     desired = manifests(body, *others)
-    adapter = Adapter(desired, known, Policy(**choices), types, elsewhere or {})
+    volumes = [known_volume(entry) for entry in target or () if entry.manifest.ref.kind == VOLUME]
+    storage = storage or SharedStorage(volumes)
+    adapter = Adapter(desired, known, Policy(**choices), types, storage)
     return adapter.adapt(desired[0], known.get(desired[0].ref))
 
 
@@ -49,7 +55,7 @@ def served(
 
 def test_what_needs_no_change_is_the_same_object() -> None:
     manifest = Manifest.of(config_map())
-    adapted = Adapter([manifest], {}, Policy(), None, {}).adapt(manifest, None)
+    adapted = Adapter([manifest], {}, Policy(), None, SharedStorage()).adapt(manifest, None)
     assert adapted == Adapted(manifest, manifest.body)
     assert adapted.manifest is manifest
 
@@ -244,19 +250,27 @@ def test_an_adopted_volume_is_kept_whatever_happens_to_its_claim() -> None:
         claimRef={"namespace": "shop", "name": "data"}, persistentVolumeReclaimPolicy="Retain"
     )
     assert found.manifest.body == found.body
-    assert "Retain until its claim is bound" in found.warnings[0]
+    assert "Retain and stays so, although the commit says Delete" in found.warnings[0]
 
 
-@pytest.mark.parametrize("phase", ["Available", "Released", "Pending", ""])
-def test_it_stays_retained_until_its_claim_is_bound(phase: str) -> None:
+@pytest.mark.parametrize("phase", ["Available", "Bound", "Released", "Pending", ""])
+@pytest.mark.parametrize("recorded", ["Delete", "Recycle"])
+def test_it_stays_retained_for_good(phase: str, recorded: str) -> None:
     target = [live(volume(persistentVolumeReclaimPolicy="Retain"), phase=phase)]
-    found = adapt(volume(), target=target, adopt_volumes=True)
+    body = volume(persistentVolumeReclaimPolicy=recorded)
+    found = adapt(body, target=target, adopt_volumes=True)
     assert found.manifest.body == target[0].manifest.body
 
 
-def test_the_recorded_policy_comes_back_once_it_is_bound() -> None:
-    target = [live(volume(persistentVolumeReclaimPolicy="Retain"), phase="Bound")]
-    assert adapt(volume(), target=target, adopt_volumes=True).manifest.body == volume()
+def test_a_policy_that_somebody_has_set_as_the_commit_says_stays() -> None:
+    found = adapt(volume(), target=[live(volume(), phase="Bound")], adopt_volumes=True)
+    assert (found.manifest.body, found.warnings) == (volume(), ())
+
+
+def test_a_policy_that_deletes_gives_way_to_one_that_keeps() -> None:
+    keeps = volume(persistentVolumeReclaimPolicy="Retain")
+    found = adapt(keeps, target=[live(volume(), phase="Bound")], adopt_volumes=True)
+    assert (found.manifest.body, found.warnings) == (keeps, ())
 
 
 def test_a_provisioned_volume_is_never_adopted() -> None:
@@ -267,35 +281,55 @@ def test_a_provisioned_volume_is_never_adopted() -> None:
     assert found.body["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
 
-def test_a_volume_that_the_target_has_under_another_name_is_refused() -> None:
-    other = volume("other", csi={"driver": "ebs.csi.aws.com", "volumeHandle": "vol-disk"})
-    found = adapt(volume(), target=[live(other)], adopt_volumes=True)
-    assert found.action is Action.BLOCKED
-    assert found.reason == "persistentvolume/other in the target is the same volume already."
-
-
-def test_a_volume_that_another_cluster_uses_is_refused() -> None:
-    elsewhere = {"ebs.csi.aws.com|vol-disk": "claim shop/data in cluster prod"}
-    found = adapt(volume(), elsewhere=elsewhere, adopt_volumes=True)
-    assert found.action is Action.BLOCKED
-    assert "claim shop/data in cluster prod" in found.reason
-
-
-def claim(**spec: Any) -> Json:
-    return obj("v1", "PersistentVolumeClaim", "data", "shop", spec=spec)
+def claim(namespace: str = "shop", **spec: Any) -> Json:
+    return obj("v1", "PersistentVolumeClaim", "data", namespace, spec=spec)
 
 
 def test_a_claim_whose_volume_is_missing_gets_a_new_one() -> None:
     found = adapt(claim(volumeName="disk"), volume())
     assert found.manifest.body == claim()
-    assert "persistentvolume" in found.warnings[0].lower()
+    assert "does not exist in the target" in found.warnings[0]
 
 
 def test_a_claim_keeps_a_volume_that_exists_or_is_adopted() -> None:
     body = claim(volumeName="disk")
+    bound = volume(claimRef={"namespace": "shop", "name": "data"})
     assert adapt(body, volume(), adopt_volumes=True).body == body
+    assert adapt(body, bound, adopt_volumes=True).body == body
     assert adapt(body, target=[live(volume())]).body == body
+    assert adapt(body, target=[live(bound)]).body == body
     assert adapt(body, target=[live(body)]).body == body
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_copy_of_a_claim_does_not_wait_for_the_original_s_volume(is_there: bool) -> None:
+    bound = volume(claimRef={"namespace": "shop", "name": "data"})
+    known = [live(bound, phase="Bound")] if is_there else []
+    found = adapt(claim("copy", volumeName="disk"), bound, target=known, adopt_volumes=True)
+    assert found.manifest.body == claim("copy")
+    (warning,) = found.warnings
+    assert warning == (
+        "Its PersistentVolume disk is that of the claim shop/data, so its storage class is asked "
+        "for a new one."
+    )
+
+
+def test_a_claim_that_nothing_would_be_made_for_is_blocked() -> None:
+    body = claim("copy", volumeName="disk", storageClassName="")
+    bound = live(volume(claimRef={"namespace": "shop", "name": "data"}), phase="Bound")
+    found = adapt(body, target=[bound])
+    assert found.action is Action.BLOCKED
+    assert "is that of the claim shop/data, and an empty storage class makes none" in found.reason
+    assert adapt(body, target=[bound], volumes=Volumes.SKIP).action is Action.SKIP
+    # What a snapshot comes back into names its volume itself.
+    assert adapt(body, target=[bound], volumes=Volumes.RESTORE).action is None
+
+
+def test_a_claim_is_told_how_it_gets_a_volume_that_was_released() -> None:
+    released = live(volume(claimRef={"namespace": "shop", "name": "data"}), phase="Released")
+    found = adapt(claim(volumeName="disk"), target=[released])
+    assert found.body == claim(volumeName="disk")
+    assert "kubectl patch pv disk" in found.warnings[0]
 
 
 # ── Services ─────────────────────────────────────────────────────────────────────────────────
