@@ -1,20 +1,28 @@
-"""Replays with little: few rights, few requests, a namespace that does not go, a webhook that is
-down. What can be done is done, and what cannot is told in time."""
+"""Replays with little: the chart's rights and no others, few requests, a namespace that does not
+go, a webhook that is down. What can be done is done, and what cannot is told in time."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.test_replay import Json, Replayer, actions, config_map, verdicts
+from kube2git.core import layout, yamlio
+from kube2git.core.objects import ref_of
+from tests import helm
+from tests.cluster.test_replay import Json, Replayer, config_map, verdicts
 from tests.controlplane import ControlPlane, access
 from tests.controlplane.ports import choose_ports
+from tests.handmade import commit_files
 
-FLOW = "flowcontrol.apiserver.k8s.io/v1"
+FLOW = "/apis/flowcontrol.apiserver.k8s.io/v1"
+LEVEL = "replayer"
+SHARE = {"ConfigMap": 100, "ServiceAccount": 49, "Role": 40, "RoleBinding": 40, "Service": 20}
+"""Small objects of each namespace; with the namespace they are 250."""
 
 
 @pytest.fixture
@@ -106,19 +114,12 @@ def test_a_webhook_that_is_down_holds_up_only_what_it_is_asked_about(
 
 @pytest.fixture
 def throttled(target: ControlPlane, tmp_path: Path) -> Iterator[Path]:
-    """Give the kubeconfig of a ServiceAccount with rights on a few kinds and next to no seats."""
-    every = ["create", "delete", "get", "list", "patch", "update", "watch"]
-    rules = [
-        {"apiGroups": [""], "resources": ["configmaps", "namespaces", "services"], "verbs": every},
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": every},
-        # Cleaning asks which kinds are served, and by whom.
-        {
-            "apiGroups": ["apiextensions.k8s.io", "autoscaling"],
-            "resources": ["customresourcedefinitions", "horizontalpodautoscalers"],
-            "verbs": ["list", "watch"],
-        },
-    ]
-    account = {"name": "replayer", "namespace": "kube-system"}
+    """Give the kubeconfig of the chart's account for replays, which has next to no seats."""
+    home = target.create_namespace("k2g")
+    values = {"config": {"repo": "https://git.example.com/state"}, "replay": {"enabled": True}}
+    chart = helm.render(values, namespace=home)
+    name = helm.one(chart, "ServiceAccount", "-replay")["metadata"]["name"]
+    account = {"name": name, "namespace": home}
     limited = {
         "nominalConcurrencyShares": 1,
         "lendablePercent": 0,
@@ -130,7 +131,7 @@ def throttled(target: ControlPlane, tmp_path: Path) -> Iterator[Path]:
     }
     anything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"]}
     schema = {
-        "priorityLevelConfiguration": {"name": "replayer"},
+        "priorityLevelConfiguration": {"name": LEVEL},
         # Before all others; 1 belongs to the server's own.
         "matchingPrecedence": 2,
         "distinguisherMethod": {"type": "ByUser"},
@@ -141,22 +142,20 @@ def throttled(target: ControlPlane, tmp_path: Path) -> Iterator[Path]:
             }
         ],
     }
-    rbac = "rbac.authorization.k8s.io"
-    role = {"apiGroup": rbac, "kind": "ClusterRole", "name": "replayer"}
-    subjects = [{"kind": "ServiceAccount", **account}]
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
     objects: list[tuple[str, Json]] = [
-        ("/api/v1/namespaces/kube-system/serviceaccounts", {}),
-        (f"/apis/{rbac}/v1/clusterroles", {"rules": rules}),
-        (f"/apis/{rbac}/v1/clusterrolebindings", {"roleRef": role, "subjects": subjects}),
+        (f"/api/v1/namespaces/{home}/serviceaccounts", helm.one(chart, "ServiceAccount", name)),
+        (f"{rbac}/clusterroles", helm.one(chart, "ClusterRole", "-replay")),
+        (f"{rbac}/clusterrolebindings", helm.one(chart, "ClusterRoleBinding", "-replay")),
         (
-            f"/apis/{FLOW}/prioritylevelconfigurations",
-            {"spec": {"type": "Limited", "limited": limited}},
+            f"{FLOW}/prioritylevelconfigurations",
+            {"metadata": {"name": LEVEL}, "spec": {"type": "Limited", "limited": limited}},
         ),
-        (f"/apis/{FLOW}/flowschemas", {"spec": schema}),
+        (f"{FLOW}/flowschemas", {"metadata": {"name": LEVEL}, "spec": schema}),
     ]
     for path, body in objects:
-        target.create(path, {"metadata": {"name": "replayer"}, **body})
-    token = target.kubectl("create", "token", "replayer", "-n", "kube-system").strip()
+        target.create(path, body)
+    token = target.kubectl("create", "token", name, "-n", home).strip()
     yield access.write_kubeconfig(
         tmp_path / "replayer.yaml",
         server=target.server,
@@ -165,8 +164,8 @@ def throttled(target: ControlPlane, tmp_path: Path) -> Iterator[Path]:
         user="replayer",
         cluster="target",
     )
-    for path, _ in reversed(objects):
-        target.request("DELETE", f"{path}/replayer")
+    for path, body in reversed(objects):
+        target.request("DELETE", f"{path}/{body['metadata']['name']}")
 
 
 def rejected(plane: ControlPlane) -> float:
@@ -176,22 +175,58 @@ def rejected(plane: ControlPlane) -> float:
         float(line.rpartition(" ")[2])
         for line in text.splitlines()
         if line.startswith("apiserver_flowcontrol_rejected_requests_total")
-        and 'priority_level="replayer"' in line
+        and f'priority_level="{LEVEL}"' in line
     )
 
 
-def test_an_account_with_few_rights_and_one_seat_replays_everything(
+def small(kind: str, namespace: str, name: str) -> Json:
+    """Return an object of a kind, as small as it can be."""
+    group = "rbac.authorization.k8s.io"
+    role = {"apiGroup": group, "kind": "Role", "name": name.replace("rolebinding", "role")}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    rule = {"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": ["get"]}
+    bodies: dict[str, Json] = {
+        "ConfigMap": {"data": {"k": "1"}},
+        "ServiceAccount": {},
+        "Role": {"rules": [rule]},
+        "RoleBinding": {"roleRef": role, "subjects": [subject]},
+        "Service": {"spec": {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]}},
+    }
+    return {
+        "apiVersion": f"{group}/v1" if kind.startswith("Role") else "v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        **bodies[kind],
+    }
+
+
+def test_the_account_of_the_chart_replays_two_thousand_objects_through_a_narrow_door(
     replayer: Replayer, throttled: Path, namespace: str
 ) -> None:
-    """Few seats and a queue for four, as tight for 400 objects as they would be for thousands."""
-    for number in range(400):
-        body = config_map(namespace, f"map-{number:03}", k="1")
-        replayer.source.create(f"/api/v1/namespaces/{namespace}/configmaps", body)
+    """Rights of its own and no others, and requests turned away again and again."""
+    homes = [f"{namespace}-{number}" for number in range(8)]
+    objects: list[Json] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}} for home in homes
+    ]
+    objects += [
+        small(kind, home, f"{kind.lower()}-{number:03}")
+        for home in homes
+        for kind, count in SHARE.items()
+        for number in range(count)
+    ]
+    assert len(objects) == 2000
     replayer.tool.export("-n", namespace)
-    flags = ["-n", namespace, "--yes", "-o", "json", "--kubeconfig", str(throttled)]
-    report: Json = replayer.tool.run("replay", "main", *flags).json
+    commit_files(
+        replayer.tool,
+        {layout.path_of(ref_of(body)): yamlio.encode(body).decode() for body in objects},
+    )
+    flags = ["-n", f"{namespace}-*", "-o", "json", "--kubeconfig", str(throttled)]
+    report: Json = replayer.tool.run("replay", "main", *flags, "--yes", timeout=400).json
     assert report["report"]["complete"], report["report"]
-    assert set(verdicts(report).values()) == {"created"}
-    assert len(verdicts(report)) == 401
+    found = Counter(one["verdict"] for one in report["report"]["outcomes"])
+    assert found == {"created": 2000}
+    assert report["plan"]["counts"] == {"create": 2000}
     assert rejected(replayer.target) > 0
-    assert actions(replayer.report("-n", namespace)) == {}
+    again: Json = replayer.tool.run("replay", "main", *flags, timeout=400).json
+    assert again["plan"]["counts"] == {"unchanged": 2000}
+    replayer.target.kubectl("delete", "namespace", "--wait=false", *homes)
