@@ -424,10 +424,8 @@ class Drafter:
         compared: list[Manifest] = []
         if self.request.is_rehearsal:
             # What is cluster-scoped is compared as a real replay would write it.
-            compared = [m for m in chosen if not (m.ref.namespace or m.ref.kind_group == NAMESPACE)]
-            chosen = with_namespaces(
-                without_volume(m) for m in chosen if m.ref.namespace or m.ref.kind_group == NAMESPACE
-            )
+            compared = [one for one in chosen if not _goes_along(one.ref)]
+            chosen = with_namespaces(without_volume(one) for one in chosen if _goes_along(one.ref))
         remapped = remap(
             chosen,
             self.names,
@@ -581,6 +579,11 @@ class Drafter:
         return self.chooser.wants(origin) and (
             known is None or self.chooser.wants_labels(known.manifest)
         )
+
+
+def _goes_along(ref: ObjectRef) -> bool:
+    """Tell whether a rehearsal writes an object: namespaces, and what is in one."""
+    return bool(ref.namespace) or ref.kind_group == NAMESPACE
 
 
 def ref_of_kind(kind_group: str) -> ObjectRef:
