@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,15 @@ def test_the_wheel_in_a_clean_environment_runs_what_the_chart_runs(tmp_path: Pat
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
     where = run(python, "-c", "import kube2git; print(kube2git.__file__)")
     assert where.startswith(str(site))
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    written = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "kube2git").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert written <= shipped
     verbs = {item["args"][0] for values in RELEASES.values() for item in containers(values)}
     for verb in sorted(verbs):
         assert "Usage: kube2git" in run(clean / "bin" / "kube2git", verb, "--help")
+    assert verbs == {"export", "serve", "sidecar", "replay", "check"}
     assert "kube2git" in run(clean / "bin" / "kube2git", "version")

@@ -10,6 +10,13 @@ import pytest
 
 from kube2git import config
 from kube2git.cli.main import COMMANDS
+from kube2git.core.report import INCOMPLETE
+from kube2git.errors import (
+    ClusterDeniedError,
+    RefusedError,
+    RepositoryNotFoundError,
+    UsageError,
+)
 from tests import helm
 from tests.unit.chart.releases import RELEASES, REPO
 
@@ -95,3 +102,25 @@ def test_a_new_fingerprint_key_is_one_that_the_program_takes() -> None:
     made = [helm.one(helm.render(values), "Secret")["data"]["fingerprint.key"] for _ in range(2)]
     keys = {fingerprints.parse_key(b64decode(text).decode()) for text in made}
     assert len(keys) == 2
+
+
+def failing_at_once(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return for which exit codes a CronJob's Jobs fail without another try."""
+    job = helm.one(helm.render(values), "CronJob", name)["spec"]["jobTemplate"]["spec"]
+    rules = job["podFailurePolicy"]["rules"]
+    [codes] = [rule["onExitCodes"] for rule in rules if rule["action"] == "FailJob"]
+    [container] = job["template"]["spec"]["containers"]
+    assert codes["containerName"] == container["name"]
+    return dict(codes)
+
+
+def test_a_job_fails_at_once_where_another_try_would_come_to_the_same() -> None:
+    codes = failing_at_once(RELEASES["cronjob"], "state-kube2git")
+    final = {UsageError, RefusedError, RepositoryNotFoundError, ClusterDeniedError}
+    assert codes["operator"] == "In"
+    assert set(codes["values"]) == {error.exit_code for error in final} | {INCOMPLETE}
+
+
+def test_a_replay_is_never_tried_again_by_itself() -> None:
+    codes = failing_at_once(RELEASES["namespaced"], "-replay")
+    assert (codes["operator"], codes["values"]) == ("NotIn", [0])
