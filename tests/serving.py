@@ -21,58 +21,17 @@ PATIENCE = 120.0
 """Seconds; no test waits for a time, only for what must come."""
 
 
-class Serving:
-    """One daemon, with a configuration that a test may rewrite."""
+class Watched:
+    """A daemon's process, its log in a file, and its pages."""
 
-    def __init__(self, tool: Tool, name: str = "a", **settings: Any) -> None:
-        """``settings`` are those of the section serve."""
-        self.tool = tool
-        self.folder = tool.home / f"daemon-{name}"
-        self.folder.mkdir()
-        self.config = self.folder / "kube2git.yaml"
-        self.settings: dict[str, Any] = {
-            "listen": "127.0.0.1:0",
-            "log_format": "json",
-            "retry": 1,
-            "state_file": str(self.folder / "state.json"),
-            **settings,
-        }
-        self.configure()
-        self._log = self.folder / "log"
+    def __init__(self, log: Path) -> None:
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def configure(self, text: str | None = None, **settings: Any) -> None:
-        """Write the configuration: with other settings, or (``text``) as it is given."""
-        self.settings.update(settings)
-        words = text if text is not None else json.dumps({"serve": self.settings})
-        new = self.folder / "new.yaml"
-        new.write_text(words)
-        new.replace(self.config)
-
-    def start(self, environ: Mapping[str, str] | None = None, before: Any = None) -> Self:
-        """Start the process; ``before`` runs in it first."""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self.tool.command("serve", "--config", self.config),
-                env={**self.tool.environ, **(environ or {})},
-                cwd=self.tool.home,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                preexec_fn=before,
-            )
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Take over a process that has begun, and wait until it serves."""
+        self._process = process
         self.wait(lambda: any("listen" in line for line in self.lines()), "The daemon to serve")
-        return self
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.kill()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -147,6 +106,59 @@ class Serving:
                 if found == wanted:
                     return float(match[3])
         return None
+
+
+class Serving(Watched):
+    """One daemon, with a configuration that a test may rewrite."""
+
+    def __init__(self, tool: Tool, name: str = "a", **settings: Any) -> None:
+        """``settings`` are those of the section serve."""
+        self.tool = tool
+        self.folder = tool.home / f"daemon-{name}"
+        self.folder.mkdir()
+        self.config = self.folder / "kube2git.yaml"
+        self.settings: dict[str, Any] = {
+            "listen": "127.0.0.1:0",
+            "log_format": "json",
+            "retry": 1,
+            "state_file": str(self.folder / "state.json"),
+            **settings,
+        }
+        self.configure()
+        super().__init__(self.folder / "log")
+
+    def configure(self, text: str | None = None, **settings: Any) -> None:
+        """Write the configuration: with other settings, or (``text``) as it is given."""
+        self.settings.update(settings)
+        words = text if text is not None else json.dumps({"serve": self.settings})
+        new = self.folder / "new.yaml"
+        new.write_text(words)
+        new.replace(self.config)
+
+    def start(self, environ: Mapping[str, str] | None = None, before: Any = None) -> Self:
+        """Start the process; ``before`` runs in it first."""
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(
+                self.tool.command("serve", "--config", self.config),
+                env={**self.tool.environ, **(environ or {})},
+                cwd=self.tool.home,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                preexec_fn=before,
+            )
+        self.watch(process)
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
 
 
 def schedule(when: str = "every 1s", **settings: Any) -> dict[str, Any]:

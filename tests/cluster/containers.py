@@ -24,7 +24,7 @@ ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class Container:
-    """One container of a Pod in a namespace; ``run`` starts it with fresh emptyDirs each time."""
+    """One container of a Pod in a namespace, started with fresh emptyDirs each time."""
 
     def __init__(
         self, plane: ControlPlane, namespace: str, pod: Mapping[str, Any], folder: Path
@@ -37,6 +37,44 @@ class Container:
 
     def run(self, *more: str, codes: tuple[int, ...] = (0,)) -> Answer:
         """Run its command; fail with all it said when its exit code is none of ``codes``."""
+        done = subprocess.run(
+            self._command(*more),
+            env=self._environ(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode in codes, (
+            f"exit code {done.returncode}: {done.stderr}\n{done.stdout}"
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start its command and leave it running; its log goes to a file.
+
+        A Pod has an address and a mounted namespace of its own. Here a free port takes the place of
+        the one, and a setting that of the other.
+        """
+        own = {
+            "KUBE2GIT_SERVE_LISTEN": "127.0.0.1:0",
+            "KUBE2GIT_SERVE_LEASE_NAMESPACE": self.namespace,
+        }
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                self._command(),
+                env=self._environ() | own,
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
+
+    def _command(self, *more: str) -> list[str]:
+        return [*self.container["command"], *self.container["args"], *more]
+
+    def _environ(self) -> dict[str, str]:
+        """Make the volumes anew, and return the environment that leads to them."""
         shutil.rmtree(self.folder, ignore_errors=True)
         volumes = {item["name"]: item for item in self.pod["volumes"]}
         mounts: dict[str, Path] = {}
@@ -55,19 +93,7 @@ class Container:
         for item in self.container["env"]:
             environ[item["name"]] = self._here(item["value"], mounts)
         environ["KUBECONFIG"] = str(self._kubeconfig(mounts[ACCOUNT]))
-        done = subprocess.run(
-            [*self.container["command"], *self.container["args"], *more],
-            env=environ,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode in codes, (
-            f"exit code {done.returncode}: {done.stderr}\n{done.stdout}"
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return environ
 
     def _here(self, text: str, mounts: Mapping[str, Path]) -> str:
         for path, place in mounts.items():

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from kube2git.errors import RefusedError
 from tests import helm
 from tests.cluster import guides, world
 from tests.cluster.conftest import StartControlPlane
 from tests.cluster.containers import Container, export
 from tests.controlplane import ControlPlane
 from tests.gitservers import Certificate, GitHttpServer, GitSshServer, create_remote, run_git
+from tests.serving import Watched
 from tests.unit.chart.releases import RECIPIENT, RELEASES
 
 ENFORCED = "pod-security.kubernetes.io/enforce"
@@ -327,14 +329,51 @@ def test_exporter_and_sidecar_have_their_own_rights_and_no_others(release: Relea
     assert "sidecar-token" not in mounted
 
 
-def test_the_daemon_may_hold_its_lease_and_tell_events_where_it_lives(release: Release) -> None:
-    values = {**RELEASES["daemon"], "serviceMonitor": {"enabled": False}}
-    release.secret("fingerprint", **{"fingerprint.key": "x"})
-    release.install(values)
+def test_two_replicas_of_the_daemon_take_turns_with_the_rights_of_the_chart(
+    release: Release, ssh: str, remote: Path, tmp_path: Path
+) -> None:
     here, account = release.namespace, "state-kube2git"
-    assert release.may(account, "create", "leases.coordination.k8s.io", here)
-    assert release.may(account, "update", "leases.coordination.k8s.io/state-kube2git", here)
+    plan = {"when": "every 1s", "namespaces": [here], "kinds": ["cm"], "cluster_scoped": "no"}
+    release.install(
+        {
+            "mode": "daemon",
+            "daemon": {"replicas": 2},
+            "config": {
+                "repo": ssh,
+                "serve": {"schedules": {"often": plan}, "lease_seconds": 3, "retry": 1},
+            },
+            "git": {"existingSecret": "git"},
+        }
+    )
+    deployment = release.get("deployment", account)["spec"]
+    assert deployment["replicas"] == 2
+    one, two = replicas = [Watched(tmp_path / f"log-{name}") for name in "ab"]
+    try:
+        for name, replica in zip("ab", replicas, strict=True):
+            pod = deployment["template"]["spec"]
+            container = Container(release.plane, here, pod, tmp_path / f"pod-{name}")
+            replica.watch(container.start(tmp_path / f"log-{name}"))
+        one.wait(lambda: one.metric("leader") or two.metric("leader"), "A leader")
+        leader, other = (one, two) if one.metric("leader") else (two, one)
+        leader.wait_for_runs(1, "success")
+        assert f"namespaces/{here}/ConfigMap/{account}.yaml" in paths(remote)
+        other.wait(other.is_ready, "Readiness of the one that stands by")
+        assert other.metric("leader") == 0
+        assert other.runs() == []
+        leader.kill()
+        other.wait(lambda: other.metric("leader"), "The takeover")
+        release.plane.kubectl("-n", here, "create", "configmap", "late", "--from-literal=a=b")
+        late = f"namespaces/{here}/ConfigMap/late.yaml"
+        other.wait(lambda: late in paths(remote), "The change")
+        other.wait(other.is_ready, "Readiness")
+        assert release.get("lease", account)["spec"]["leaseTransitions"] == 1
+        assert other.stop() == 0
+    finally:
+        for replica in replicas:
+            replica.kill()
+    run_git("-C", str(remote), "fsck", "--strict")
     assert not release.may(account, "update", "leases.coordination.k8s.io/other", here)
+    assert not release.may(account, "list", "deployments.apps", here)
     assert release.may(account, "create", "events", here)
     assert not release.may(account, "create", "events")
 
@@ -386,7 +425,7 @@ def test_pod_security_would_refuse_a_pod_with_more_rights(release: Release) -> N
     assert "allowPrivilegeEscalation" in answer.body.decode()
 
 
-def test_a_job_made_of_the_cronjob_gets_its_pod_from_the_real_controller(
+def test_a_job_made_of_the_cronjob_fails_with_the_exit_code_as_its_reason(
     release: Release, ssh: str
 ) -> None:
     release.install({"config": {"repo": ssh}, "git": {"existingSecret": "git"}})
@@ -394,9 +433,29 @@ def test_a_job_made_of_the_cronjob_gets_its_pod_from_the_real_controller(
     release.plane.kubectl(
         *kubectl, "create", "job", "--from=cronjob/state-kube2git", "first-export"
     )
-    world.wait_until(
-        lambda: "first-export" in release.plane.kubectl(*kubectl, "get", "pods", "-o", "name")
-    )
+    pods = f"/api/v1/namespaces/{release.namespace}/pods"
+
+    def made() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = release.plane.get(pods).json()["items"]
+        return items
+
+    world.wait_until(lambda: len(made()) == 1)
+    # As a kubelet would say it of a container that has ended.
+    [pod] = made()
+    ended = {"terminated": {"exitCode": RefusedError.exit_code, "reason": "Error"}}
+    state = {"name": "kube2git", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+    pod["status"] |= {"phase": "Failed", "containerStatuses": [state | {"state": ended}]}
+    answer = release.plane.request("PUT", f"{pods}/{pod['metadata']['name']}/status", pod)
+    assert answer.status == 200, answer.body
+
+    def why() -> dict[str, str]:
+        conditions = release.get("job", "first-export").get("status", {}).get("conditions") or []
+        return {item["type"]: f"{item['reason']}: {item['message']}" for item in conditions}
+
+    world.wait_until(lambda: "Failed" in why())
+    assert why()["Failed"].startswith("PodFailurePolicy: ")
+    assert "failed with exit code 5 matching FailJob rule" in why()["Failed"]
+    assert len(made()) == 1
 
 
 def test_the_table_of_built_in_kinds_is_that_of_the_server(plane: ControlPlane) -> None:

@@ -203,19 +203,24 @@ def test_a_daemon_that_waits_for_its_first_run_is_ready_when_that_would_work(
             assert daemon.runs() == []
 
 
-def test_restore_only_exports_nothing_until_it_is_over(
+def test_restore_only_exports_nothing_while_the_history_is_replayed(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
     put_map(cluster, namespace, "web", level="info")
+    tool.export("-n", namespace, "--kind", "cm", "--cluster-scoped", "no")
+    before = tool.commits()
     with Serving(tool, schedules={"a": only(namespace)}, restore_only=True) as daemon:
-        daemon.configure(schedules={"a": only(namespace), "b": only(namespace)})
+        cluster.kubectl("-n", namespace, "delete", "configmap", "web")
+        daemon.configure(schedules={"a": only(namespace), "b": only(namespace, snapshots=True)})
         daemon.wait(lambda: daemon.said("is in force"), "The new configuration")
+        tool.run("replay", "HEAD", "configmap/web", "-n", namespace, "--yes")
+        assert "info" in cluster.kubectl("-n", namespace, "get", "cm", "web", "-o", "yaml")
         assert daemon.is_ready()
-        assert tool.commits() == []
-        daemon.configure(restore_only=False)
-        runs = daemon.wait_for_runs(2)
-        assert {run["schedule"] for run in runs} == {"a", "b"}
-        assert len(tool.commits()) == 1
+        assert daemon.runs() == []
+        assert tool.commits() == before
+        daemon.configure(restore_only=False, schedules={"a": only(namespace), "c": only(namespace)})
+        runs = daemon.wait_for_runs(2, "success")
+        assert {run["schedule"] for run in runs} == {"a", "c"}
 
 
 def test_a_git_server_that_is_away_and_credentials_that_are_rotated(
@@ -250,6 +255,7 @@ def test_a_git_server_that_is_away_and_credentials_that_are_rotated(
             before = len(daemon.runs())
             daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
             daemon.wait_for_runs(before + 2)
+            daemon.wait(lambda: daemon.metric("push_lag_commits") == 1, "The metric")
             server.misbehaviour.redirects_to = ""
             daemon.wait(daemon.is_ready, "Readiness with the server back")
             assert daemon.metric("push_lag_commits") == 0
@@ -284,12 +290,14 @@ def test_an_api_server_that_is_restarted(control_plane: StartControlPlane, tmp_p
         daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
         daemon.wait(lambda: daemon.metric("leader") == 0, "The end of leading")
         assert daemon.get("/healthz")[0] == 200
+        before = daemon.metric("last_success_timestamp_seconds", schedule="a") or 0.0
         plane.restart("kube-apiserver")
         put_map(plane, "default", "web", turn="2")
         file = "namespaces/default/ConfigMap/web.yaml"
         daemon.wait(lambda: "turn: '2'" in tool.files()[file], "The change")
         daemon.wait(daemon.is_ready, "Readiness")
         assert daemon.metric("leader") == 1
+        assert (daemon.metric("last_success_timestamp_seconds", schedule="a") or 0.0) > before
     plane.stop()
 
 
@@ -324,8 +332,8 @@ def test_two_replicas_of_which_one_works(
             leader.kill()
             gone = time.monotonic()
             other.wait(lambda: other.metric("leader"), "The takeover")
-            # The Lease's time, and what the next claim and a busy machine take.
-            assert time.monotonic() - gone < 3 + 3
+            # The Lease's time, and what the next claim takes on a machine that is busy.
+            assert time.monotonic() - gone < 3 + 10
             put_map(cluster, namespace, "web", turn="1")
             file = f"main:namespaces/{namespace}/ConfigMap/web.yaml"
             other.wait(lambda: "1" in run_git("-C", str(remote), "show", file), "The change")
@@ -333,11 +341,8 @@ def test_two_replicas_of_which_one_works(
             leader.start()
             leader.wait(lambda: leader.is_ready() and leader.metric("leader") == 0, "Standing by")
             assert leader.runs() == []
-            asked = time.monotonic()
             assert other.stop() == 0
             leader.wait(lambda: leader.metric("leader"), "The handover")
-            # What is given up need not be waited for, which takes 3 s.
-            assert time.monotonic() - asked < 3 + 3
             assert leader.stop() == 0
     run_git("-C", str(remote), "fsck", "--strict")
 
@@ -448,22 +453,68 @@ def test_a_full_disk_is_survived(cluster: ControlPlane, namespace: str, tool: To
     daemon.start(before=fill_the_disk)
     try:
         daemon.wait_for_runs(1, "failed")
-        assert not daemon.is_ready()
+        daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
+        assert (daemon.metric("runs_total", schedule="a", result="failed") or 0) >= 1
+        assert daemon.metric("last_success_timestamp_seconds", schedule="a") is None
         assert daemon.get("/healthz")[0] == 200
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, unlimited)
         daemon.wait_for_runs(1, "success")
         daemon.wait(daemon.is_ready, "Readiness")
+        assert daemon.metric("last_success_timestamp_seconds", schedule="a")
     finally:
         daemon.kill()
     assert f"namespaces/{namespace}/ConfigMap/large.yaml" in tool.paths()
     tool.git("fsck", "--strict")
 
 
+LEAPING = Path(__file__).parents[1] / "leapingclock"
+DAY = 86_400
+
+
+def test_a_clock_that_leaps_ahead_and_back(
+    cluster: ControlPlane, namespace: str, tool: Tool
+) -> None:
+    """What was missed is made up for once; after a leap back the new clock's times count."""
+    file = tool.home / "leap"
+
+    def leap(days: float) -> float:
+        """Set the clock wrong by so many days; return what it shows now."""
+        new = tool.home / "new-leap"
+        new.write_text(str(days * DAY))
+        new.replace(file)
+        return time.time() + days * DAY
+
+    def figure(name: str) -> float:
+        return daemon.metric(f"{name}_timestamp_seconds", schedule="a") or 0.0
+
+    leap(0)
+    path = os.pathsep.join(filter(None, (str(LEAPING), os.environ.get("PYTHONPATH"))))
+    tool.environ.update(PYTHONPATH=path, LEAP_FILE=str(file))
+    put_map(cluster, namespace, "web", turn="1")
+    with Serving(tool, schedules={"a": only(namespace, "every 1d")}) as daemon:
+        daemon.wait_for_runs(1, "success")
+        daemon.wait(daemon.is_ready, "Readiness")
+        put_map(cluster, namespace, "web", turn="2")
+        now = leap(2)
+        daemon.wait_for_runs(2, "success")
+        daemon.wait(daemon.is_ready, "Readiness after the leap ahead")
+        assert figure("last_success") >= now
+        assert now < figure("next_run") <= now + DAY + 600
+        now = leap(-30)
+        daemon.wait(lambda: figure("next_run") <= now + DAY + 600, "The times of the new clock")
+        assert daemon.is_ready()
+        put_map(cluster, namespace, "web", turn="3")
+        now = leap(-29)
+        daemon.wait(lambda: now <= figure("last_success") < now + DAY, "The run after it")
+        daemon.wait(daemon.is_ready, "Readiness after the leap back")
+        assert "turn: '3'" in tool.files()[f"namespaces/{namespace}/ConfigMap/web.yaml"]
+
+
 KILLS = 50
 
 
-@pytest.mark.timeout(900)  # one death takes a second, and several where the machine is shared
+@pytest.mark.timeout(1800)  # one death takes a second, and several where the machine is shared
 def test_killed_50_times_at_random_moments_under_load(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
