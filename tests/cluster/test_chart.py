@@ -340,7 +340,7 @@ def test_two_replicas_of_the_daemon_take_turns_with_the_rights_of_the_chart(
             "daemon": {"replicas": 2},
             "config": {
                 "repo": ssh,
-                "serve": {"schedules": {"often": plan}, "lease_seconds": 3, "retry": 1},
+                "serve": {"schedules": {"often": plan}, "lease_seconds": 5, "retry": 1},
             },
             "git": {"existingSecret": "git"},
         }
