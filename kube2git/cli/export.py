@@ -95,9 +95,9 @@ def command(
                 report = event
     assert report is not None  # noqa: S101 - a flow yields its report or raises
     pruned = None
-    wants_prune = takes_snapshots and settings.snapshots.prune and not dry_run
-    # What nobody but this clone knows of the new snapshots is no reason to give up the old ones.
-    if wants_prune and not report.push_error and not is_superseded():
+    # The old ones are not given up for new ones that failed, or that only this clone knows of.
+    has_new = report.snapshots and report.snapshots.is_complete and not report.push_error
+    if has_new and settings.snapshots.prune and not dry_run and not is_superseded():
         pruned = snapshot.prune_as_configured(settings, repository, push=pushes)
     form = given["output"]
     if form == "json":

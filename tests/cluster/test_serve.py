@@ -534,7 +534,7 @@ def test_killed_50_times_at_random_moments_under_load(
 
     def load() -> None:
         nonlocal written
-        while not is_over.wait(0.05):
+        while not is_over.wait(0.2):
             put_map(cluster, namespace, f"map-{(written + 1) % 5}", turn=str(written + 1))
             written += 1
 
