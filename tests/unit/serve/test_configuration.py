@@ -9,6 +9,7 @@ import pytest
 from kube2git.config import ConfigError, Settings
 from kube2git.errors import UsageError
 from kube2git.serve.configuration import Source
+from tests.gitservers import create_remote, run_git
 
 
 def refuse_no_repository(settings: Settings) -> None:
@@ -69,3 +70,21 @@ def test_a_broken_configuration_does_not_start(file: Path) -> None:
     file.write_text("repo: 3\n")
     with pytest.raises(ConfigError):
         Source(str(file), {}, refuse_no_repository).read()
+
+
+def test_of_the_file_that_names_a_repository_only_the_way_to_it_counts(tmp_path: Path) -> None:
+    remote, work = create_remote(tmp_path), tmp_path / "work"
+    local = tmp_path / "local.yaml"
+    local.write_text(f"repo: ignored\nserve: {{config_repo: {remote}, config_file: ops/a.yaml}}\n")
+    source = Source(str(local), {}, refuse_no_repository)
+    with pytest.raises(UsageError, match=r"has no file ops/a.yaml on its branch main"):
+        source.read()
+    run_git("clone", "-q", str(remote), str(work))
+    (work / "ops").mkdir()
+    (work / "ops" / "a.yaml").write_text("repo: out of git\n")
+    run_git("-C", str(work), "add", "-A")
+    run_git("-C", str(work), "commit", "-qm", "config")
+    run_git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+    accepted = source.read()
+    assert (accepted.settings.repo, accepted.text) == ("out of git", b"repo: out of git\n")
+    assert accepted.settings.serve.config_repo == ""
