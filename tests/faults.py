@@ -11,16 +11,17 @@ gets it. Everything that was asked stands in ``proxy.requests``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
@@ -60,6 +61,8 @@ class Reply:
     cut_after: int | None = None
     """Close the connection after so many bytes of the body; -1: before the first of the answer."""
     is_chunked: bool = False
+    stream: Generator[bytes] | None = field(default=None, repr=False)
+    """In place of a body: what is passed on as it comes, as the answer to a watch does."""
 
 
 Answer = Callable[[Request], Reply]
@@ -145,6 +148,30 @@ def changed(change: Callable[[Any], Any]) -> Fault:
     return altered
 
 
+class Killable(Protocol):
+    """A process, or what keeps one."""
+
+    def kill(self) -> None: ...
+
+
+class Killer:
+    """Ends a process at its nth write, after the server has carried that write out."""
+
+    def __init__(self, number: int, process: Killable | None = None) -> None:
+        self.left = number
+        self.process = process
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request, proper: Answer) -> Reply:
+        reply = proper(request)
+        if "dryRun" not in request.target:
+            with self._lock:
+                self.left -= 1
+                if self.left == 0 and self.process is not None:
+                    self.process.kill()
+        return reply
+
+
 # ── the server ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -166,9 +193,13 @@ class _Rule:
 class FaultProxy:
     """A server that can be told to fail; a context manager."""
 
-    def __init__(self, answer: Answer, *, token: str = "") -> None:
+    def __init__(
+        self, answer: Answer, *, token: str = "", end: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin to listen; ``end`` is called when it is closed."""
         self.requests: list[Request] = []
         self._answer = answer
+        self._end = end
         self._token = token
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
@@ -181,7 +212,8 @@ class FaultProxy:
     @classmethod
     def before(cls, plane: ControlPlane) -> FaultProxy:
         """Stand in front of a real API server; clients come with their own credentials."""
-        return cls(_Forwarder(plane), token=plane.token())
+        forwarder = _Forwarder(plane)
+        return cls(forwarder, token=plane.token(), end=forwarder.close)
 
     @property
     def url(self) -> str:
@@ -215,6 +247,11 @@ class FaultProxy:
         with self._lock:
             self._rules.append(_Rule(re.compile(pattern), fault, method, nth))
 
+    def on_writes(self, fault: Fault) -> None:
+        """Give all requests that write to a fault."""
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            self.on("", fault, method=method)
+
     def forget(self) -> None:
         """Drop all rules and the record of requests."""
         with self._lock:
@@ -236,6 +273,7 @@ class FaultProxy:
 
     def close(self) -> None:
         self._server.shutdown()
+        self._end()
         self._server.close_connections()
         self._server.server_close()
         self._thread.join()
@@ -252,14 +290,14 @@ class _Forwarder:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._server = plane.server
-        self._pool = urllib3.PoolManager(
-            ca_certs=str(plane.ca_file), maxsize=32, retries=False, timeout=60.0
-        )
+        self._pool = urllib3.PoolManager(ca_certs=str(plane.ca_file), maxsize=32, retries=False)
+        self._watched: set[socket.socket] = set()
 
     def __call__(self, request: Request) -> Reply:
         headers = {
             name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP
         }
+        is_watch = "watch" in request.query
         answer = self._pool.request(
             request.method,
             self._server + request.target,
@@ -267,11 +305,34 @@ class _Forwarder:
             headers=headers,
             decode_content=False,
             redirect=False,
+            preload_content=not is_watch,
+            timeout=None if is_watch else 60.0,
         )
         kept = {
             name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP
         }
+        if is_watch:
+            return Reply(answer.status, headers=kept, stream=self._pieces(answer))
         return Reply(answer.status, answer.data, kept)
+
+    def _pieces(self, answer: urllib3.BaseHTTPResponse) -> Generator[bytes]:
+        """Yield what a watch tells, until its server, its client or this proxy ends it."""
+        connection = answer.connection
+        upstream = getattr(connection, "sock", None)
+        if upstream is not None:
+            self._watched.add(upstream)
+        with contextlib.closing(answer), contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+            try:
+                yield from answer.stream(decode_content=False)
+            finally:
+                self._watched.discard(upstream)
+
+    def close(self) -> None:
+        """End the watches that go on, which tell nothing any more, and their threads."""
+        for upstream in list(self._watched):
+            with contextlib.suppress(OSError):
+                upstream.shutdown(socket.SHUT_RDWR)
+        self._pool.clear()
 
 
 class _Server(ThreadingHTTPServer):
@@ -326,6 +387,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         has_body = answer.status not in (204, 304)
+        if answer.stream is not None:
+            self._pass_on(answer.stream)
+            return
         if answer.is_chunked:
             self.send_header("Transfer-Encoding", "chunked")
         elif has_body:
@@ -338,6 +402,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         if answer.cut_after is not None:
             self.close_connection = True
+
+    def _pass_on(self, stream: Generator[bytes]) -> None:
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.closing(stream):
+            for piece in stream:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the library
 

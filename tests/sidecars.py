@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,8 +39,16 @@ def serving(path: Path, *snapshotters: Snapshotter, **given: Any) -> Iterator[Si
 class Sidecars:
     """One sidecar at a time; one that ends is followed by the next, as the kubelet does it."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], *, restarts: bool = True) -> None:
-        self._command = [sys.executable, "-m", "tests.sidecars", str(path)]
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        *,
+        restarts: bool = True,
+        command: Sequence[str] = (),
+    ) -> None:
+        """Start the first; ``command`` is another one than that with EBS behind it."""
+        self._command = list(command) or [sys.executable, "-m", "tests.sidecars", str(path)]
         self._environ = dict(environ)
         self._restarts = restarts
         self._ends = threading.Event()

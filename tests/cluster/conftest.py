@@ -37,6 +37,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needs: dict[str, Any] = {
         name: True for item in items for mark in item.iter_markers("needs") for name in mark.args
     }
+    if "csi" in needs:
+        needs["kwok"] = True  # `storage` has both
     capture = session.config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
 
@@ -83,8 +85,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[csidriver.Drive
 def storage(
     driver: csidriver.Driver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Storage]:
-    """Give a control plane with volumes and snapshots, for tests marked `needs("csi")`."""
-    with controlplane.start(tmp_path_factory.mktemp("storage"), csi=True) as plane:
+    """Give a control plane with volumes, snapshots and Pods, for tests marked `needs("csi")`."""
+    with controlplane.start(tmp_path_factory.mktemp("storage"), csi=True, kwok=True) as plane:
         plane.add_csi_driver(driver.name, driver.socket, classes=CLASSES)
         yield Storage(plane, driver)
 

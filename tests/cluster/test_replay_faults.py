@@ -12,10 +12,8 @@ import pytest
 from tests import faults
 from tests.cluster.test_replay import Json, Replayer, actions, config_map, verdicts
 from tests.controlplane import ControlPlane
-from tests.faults import Answer, FaultProxy, Reply, Request
+from tests.faults import FaultProxy, Killer
 from tests.handmade import commit_files
-
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture
@@ -32,22 +30,6 @@ def filled(replayer: Replayer, namespace: str) -> str:
     return namespace
 
 
-class Killer:
-    """Ends a process at its nth write, after the server has carried that write out."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-        self.process: subprocess.Popen[str] | None = None
-
-    def __call__(self, request: Request, proper: Answer) -> Reply:
-        reply = proper(request)
-        if "dryRun" not in request.target:
-            self.left -= 1
-            if self.left == 0 and self.process is not None:
-                self.process.kill()
-        return reply
-
-
 def test_killed_after_any_write_the_same_command_goes_on(
     replayer: Replayer, filled: str, tmp_path: Path
 ) -> None:
@@ -58,12 +40,11 @@ def test_killed_after_any_write_the_same_command_goes_on(
         command = ["replay", "main", "-n", filled, "--map", f"{filled}={copy}", "--yes"]
         with FaultProxy.before(replayer.target) as proxy:
             killer = Killer(number)
-            for method in WRITES:
-                proxy.on("", killer, method=method)
+            proxy.on_writes(killer)
             faulty = ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
-            killer.process = replayer.tool.start(*command, *faulty)
-            killer.process.communicate(timeout=60)
-            was_killed = killer.process.returncode == -signal.SIGKILL
+            killer.process = process = replayer.tool.start(*command, *faulty)
+            process.communicate(timeout=60)
+            was_killed = process.returncode == -signal.SIGKILL
         proper = ["--kubeconfig", str(replayer.target.kubeconfig)]
         replayer.tool.run(*command, *proper)
         for name in ("a", "b"):

@@ -122,6 +122,14 @@ def keeping(content: Json, request: CutRequest) -> Json:
     return _applied(content, marked["labels"], marked["annotations"], "Retain")
 
 
+def rescuing(content: Json, owner: Json) -> Json:
+    """Return what is applied to a content that a killed run left unmarked: the owner's marks."""
+    metadata = owner["metadata"]
+    labels = {key: metadata["labels"][key] for key in (LABEL, CLUSTER)}
+    annotations = {key: metadata["annotations"][key] for key in (RUN, CLAIMS)}
+    return _applied(content, labels, annotations, "Retain")
+
+
 def releasing(family: Family, content: Json) -> Json:
     """Return what is applied to a content so that its deletion takes the data with it."""
     return _applied(content, {}, {family.being_deleted: "yes"}, "Delete")

@@ -110,7 +110,27 @@ class CsiSnapshotter:
 
     def find(self, cluster: str) -> Iterator[FoundSnapshot]:
         """Yield every snapshot that still carries this cluster's marks."""
+        self._rescue(cluster)
         yield from self._marked(f"{bodies.CLUSTER}={cluster}")
+
+    def _rescue(self, cluster: str) -> None:
+        """Mark the contents of runs that were killed before they had done so.
+
+        Until then only the snapshot object bears the marks, and the end of its namespace would take
+        the snapshot along.
+        """
+        types, families = self._landscape().types, self._families()
+        selector = f"{bodies.LABEL} in (cut,group),{bodies.CLUSTER}={cluster}"
+        listed = self._listed([family.snapshot for family in families], selector)
+        for family in families:
+            type = types[family.content]
+            for owner in listed.objects.get(family.snapshot, []):
+                name = dig(owner, "status", f"bound{type.kind}Name")
+                if not name or "deletionTimestamp" in owner["metadata"]:
+                    continue
+                content = self._target.get(type, "", str(name))
+                if content is not None and not bodies.is_kept(content):
+                    writing.apply(self._target, type, bodies.rescuing(content, owner))
 
     def _marked(self, selector: str) -> Iterator[FoundSnapshot]:
         for family, content in self._contents(selector):
