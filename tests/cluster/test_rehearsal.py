@@ -89,5 +89,12 @@ def test_a_rehearsal_comes_up_is_timed_and_leaves_nothing(
     assert plane.kubectl("get", "pods", "-n", home, "-o", "name") == ""
     found = json.loads(plane.kubectl("get", "cm/web", "-n", home, "-o", "json"))
     assert found["data"] == {"url": f"http://web.{home}.svc"}
+    # An export that runs meanwhile holds nothing of it, and can tell why.
+    tool.export("-n", "shop*")
+    assert "namespaces/shop/ConfigMap/web.yaml" in tool.paths()
+    assert not [path for path in tool.paths() if home in path]
+    told = tool.run("explain", "cm/web", "-n", home).stdout
+    assert "rehearsals" in told
+    assert "--into-scratch" in told
     replicas = "jsonpath={.status.readyReplicas}"
     assert plane.kubectl("get", "deploy/web", "-n", "shop", "-o", replicas) == "2"

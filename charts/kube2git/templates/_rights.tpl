@@ -76,9 +76,9 @@ nothing away again. Answers {"rules": [...]}.
 {{- with uniq $groups | sortAlpha -}}
 {{- $rules = append $rules (dict "apiGroups" . "resources" (list "*") "verbs" (list "list")) -}}
 {{- end -}}
-{{- /* What cleaning must know of other objects: autoscalers, Services, CRDs. */ -}}
+{{- /* What cleaning must know of other objects: autoscalers, Namespaces, Services, CRDs. */ -}}
 {{- $rules = concat $rules (list
-    (dict "apiGroups" (list "") "resources" (list "services") "verbs" (list "list"))
+    (dict "apiGroups" (list "") "resources" (list "namespaces" "services") "verbs" (list "list"))
     (dict "apiGroups" (list "autoscaling") "resources" (list "horizontalpodautoscalers") "verbs" (list "list"))
     (dict "apiGroups" (list "apiextensions.k8s.io") "resources" (list "customresourcedefinitions") "verbs" (list "list"))) -}}
 {{- if .Values.snapshots.enabled -}}

@@ -86,6 +86,12 @@ def controller_made_it(site: Site) -> bool:
     return not (holds_data and site.body.get("apiVersion") == "v1")
 
 
+def is_of_a_rehearsal(site: Site) -> bool:
+    namespace, name = _place(site.body)
+    home = name if site.body["kind"] == "Namespace" and not namespace else namespace
+    return home in site.context.rehearsals
+
+
 def nobody_else_wrote_it(site: Site) -> bool:
     return is_untouched(site.body)
 
@@ -346,6 +352,7 @@ CONDITIONS: dict[str, Condition] = _by_name(
     status_is_a_field,
     autoscaler_sets_it,
     controller_made_it,
+    is_of_a_rehearsal,
     nobody_else_wrote_it,
     server_keeps_it,
     is_rbac_default,

@@ -13,6 +13,9 @@ from kube2git.core.objects import ObjectRef, group_of
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig, items_of
 
+REHEARSAL = "kube2git.io/rehearsal"
+"""The label of namespaces that a rehearsal has made; its value is of that one run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -24,6 +27,8 @@ class Context:
     """(namespace, name) of Services whose endpoints a person makes."""
     kinds_without_status_subresource: frozenset[tuple[str, str]] = frozenset()
     """(apiVersion, kind) of custom resources whose top-level status is an ordinary field."""
+    rehearsals: frozenset[str] = frozenset()
+    """Namespaces that a rehearsal has made."""
 
     def fingerprint(self) -> str:
         """Return the identity of these facts."""
@@ -32,6 +37,7 @@ class Context:
                 sorted(self.hpa_targets),
                 sorted(self.selectorless_services),
                 sorted(self.kinds_without_status_subresource),
+                sorted(self.rehearsals),
             ]
         )
 
@@ -42,6 +48,7 @@ class ContextBuilder:
     KINDS: ClassVar[frozenset[str]] = frozenset(
         {
             "HorizontalPodAutoscaler.autoscaling",
+            "Namespace",
             "Service",
             "CustomResourceDefinition.apiextensions.k8s.io",
         }
@@ -52,6 +59,7 @@ class ContextBuilder:
         self._hpa_targets: set[ObjectRef] = set()
         self._selectorless: set[tuple[str, str]] = set()
         self._without_status: set[tuple[str, str]] = set()
+        self._rehearsals: set[str] = set()
 
     def add(self, body: Json) -> None:
         """Take the facts that one object holds."""
@@ -68,6 +76,9 @@ class ContextBuilder:
                         str(target.get("name") or ""),
                     )
                 )
+        elif (group, kind) == ("", "Namespace"):
+            if dig(body, "metadata", "labels", REHEARSAL):
+                self._rehearsals.add(dig(body, "metadata", "name") or "")
         elif (group, kind) == ("", "Service"):
             if not dig(body, "spec", "selector"):
                 self._selectorless.add((namespace, dig(body, "metadata", "name") or ""))
@@ -85,4 +96,5 @@ class ContextBuilder:
             frozenset(self._hpa_targets),
             frozenset(self._selectorless),
             frozenset(self._without_status),
+            frozenset(self._rehearsals),
         )

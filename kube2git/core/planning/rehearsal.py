@@ -14,10 +14,9 @@ from kube2git.core import wire
 from kube2git.core.objects import Manifest, ObjectRef
 from kube2git.core.planning.live import LiveObject
 from kube2git.core.planning.plan import Action, Plan, PlannedAction
+from kube2git.core.snapshots.choosing import ANNOTATION
 from kube2git.core.workloads import dig
 
-LABEL = "kube2git.io/rehearsal"
-"""On the namespaces that a rehearsal has made; its value is of that one run."""
 _LONGEST = 63
 _CLAIM = "PersistentVolumeClaim"
 _ROUTING = frozenset(
@@ -54,13 +53,19 @@ def with_namespaces(manifests: Iterable[Manifest]) -> list[Manifest]:
     return [*made, *given]
 
 
-def without_volume(manifest: Manifest) -> Manifest:
-    """Return a claim that names no volume: a rehearsal binds none that is there."""
-    spec = manifest.body.get("spec")
-    if manifest.ref.kind_group != _CLAIM or not isinstance(spec, dict) or "volumeName" not in spec:
+def as_rehearsed(manifest: Manifest) -> Manifest:
+    """Return a claim that names no volume, since a rehearsal binds none that is there.
+
+    Nor are snapshots taken of it. Other kinds stay as they are.
+    """
+    if manifest.ref.kind_group != _CLAIM:
         return manifest
-    kept = {name: value for name, value in spec.items() if name != "volumeName"}
-    return Manifest.of({**manifest.body, "spec": kept})
+    body = manifest.body
+    asked = body.get("spec") or {}
+    spec = {name: value for name, value in asked.items() if name != "volumeName"}
+    annotations = {**(dig(body, "metadata", "annotations") or {}), ANNOTATION: "false"}
+    metadata = {**body["metadata"], "annotations": annotations}
+    return Manifest.of({**body, "metadata": metadata, "spec": spec})
 
 
 @dataclass(frozen=True)

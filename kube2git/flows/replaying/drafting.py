@@ -15,9 +15,9 @@ from kube2git.core.planning.planner import Computed, Context, compute
 from kube2git.core.planning.policy import Prune, Volumes
 from kube2git.core.planning.rehearsal import (
     Confinement,
+    as_rehearsed,
     scratch_name,
     with_namespaces,
-    without_volume,
 )
 from kube2git.core.planning.settling import Settled
 from kube2git.core.planning.stances import OwnerRule, Stance
@@ -425,7 +425,7 @@ class Drafter:
         if self.request.is_rehearsal:
             # What is cluster-scoped is compared as a real replay would write it.
             compared = [one for one in chosen if not _goes_along(one.ref)]
-            chosen = with_namespaces(without_volume(one) for one in chosen if _goes_along(one.ref))
+            chosen = with_namespaces(as_rehearsed(one) for one in chosen if _goes_along(one.ref))
         remapped = remap(
             chosen,
             self.names,

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kube2git.core.answers import classify
+from kube2git.core.cleaning import REHEARSAL
 from kube2git.core.objects import ObjectRef, ResourceType
-from kube2git.core.planning.rehearsal import LABEL, Lack, Missing, claims_that_stay, missing_of
+from kube2git.core.planning.rehearsal import Lack, Missing, claims_that_stay, missing_of
 from kube2git.core.ports import Stopped, Verb, WriteRequest
 from kube2git.core.remap.closure import named_by
 from kube2git.core.report import Progress
@@ -101,7 +102,7 @@ class Rehearsal:
             if stays and not is_done:
                 raise Kube2gitError(
                     f"the rehearsal ended early, and left {', '.join(stays)} behind",
-                    hint=f"Remove it: kubectl delete namespace -l {LABEL}={self.mark}",
+                    hint=f"Remove it: kubectl delete namespace -l {REHEARSAL}={self.mark}",
                 )
         if not self.is_kept:
             lap = time.monotonic()
@@ -128,12 +129,12 @@ class Rehearsal:
             if ref.kind_group != NAMESPACE or self.is_stopped():
                 continue
             body = self.draft.computed.adapted[ref].body
-            labels = {**(dig(body, "metadata", "labels") or {}), LABEL: self.mark}
+            labels = {**(dig(body, "metadata", "labels") or {}), REHEARSAL: self.mark}
             body = {**body, "metadata": {**body["metadata"], "labels": labels}}
             answer = self.view.target.send(WriteRequest(Verb.CREATE, type, "", ref.name, body))
             # An answer that was lost on its way looks as if somebody else had been faster.
             found = answer.body if answer.is_ok else self.view.target.get(type, "", ref.name)
-            if found is None or dig(found, "metadata", "labels", LABEL) != self.mark:
+            if found is None or dig(found, "metadata", "labels", REHEARSAL) != self.mark:
                 refusal = classify(answer.status, answer.body, NAMESPACE)
                 raise Kube2gitError(
                     f"the namespace {ref.name} cannot be made: {refusal.message}",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from kube2git.core.cleaning import REHEARSAL as LABEL
 from kube2git.core.planning.plan import Action
 from kube2git.core.planning.policy import Policy
-from kube2git.core.planning.rehearsal import LABEL, Lack
+from kube2git.core.planning.rehearsal import Lack
 from kube2git.core.ports import Verb, WriteRequest
 from kube2git.core.remap.engine import ALWAYS_THERE
 from kube2git.errors import Kube2gitError, UsageError

@@ -210,6 +210,15 @@ RULES: tuple[Rule, ...] = (
         when="holds-no-data",
     ),
     Rule(
+        "rehearsals",
+        _OUT,
+        ("*",),
+        ("metadata",),
+        "A rehearsal (`kube2git replay --into-scratch`) made the namespace, and removes it again.",
+        "kube2git",
+        when="is-of-a-rehearsal",
+    ),
+    Rule(
         "replay-inventory",
         _OUT,
         ("ConfigMap",),

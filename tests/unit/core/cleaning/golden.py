@@ -8,7 +8,8 @@ kept: [ids]         rules that must be told as the reason why something stays
 enabled: [ids]      changes to the catalogue; ``disabled`` likewise
 context: {hpa_targets: [[group, kind, namespace, name]],
           selectorless_services: [[namespace, name]],
-          kinds_without_status_subresource: [[apiVersion, kind]]}
+          kinds_without_status_subresource: [[apiVersion, kind]],
+          rehearsals: [namespace]}
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ def _context(
     hpa_targets: list[list[str]] | None = None,
     selectorless_services: list[list[str]] | None = None,
     kinds_without_status_subresource: list[list[str]] | None = None,
+    rehearsals: list[str] | None = None,
 ) -> Context:
     return Context(
         frozenset(ObjectRef(*target) for target in hpa_targets or ()),
         frozenset((namespace, name) for namespace, name in selectorless_services or ()),
         frozenset((version, kind) for version, kind in kinds_without_status_subresource or ()),
+        frozenset(rehearsals or ()),
     )

@@ -76,6 +76,15 @@ def test_versions_without_a_status_sub_resource_are_known() -> None:
     }
 
 
+def test_namespaces_of_rehearsals_are_known_by_their_label() -> None:
+    found = context(drill("a", {"kube2git.io/rehearsal": "1"}), drill("b-drill-2024", {}))
+    assert found.rehearsals == {"a"}
+
+
+def drill(name: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
 def test_equal_facts_have_equal_fingerprints_in_whatever_order_they_came() -> None:
     one, two = service("a", {}), service("b", {})
     assert context(one, two).fingerprint() == context(two, one).fingerprint()
@@ -84,5 +93,6 @@ def test_equal_facts_have_equal_fingerprints_in_whatever_order_they_came() -> No
         context(one),
         context(autoscaler({"kind": "A", "name": "a"})),
         context(definition([{"name": "v1"}])),
+        context(drill("a", {"kube2git.io/rehearsal": "1"})),
     ]
     assert len({found.fingerprint() for found in different}) == len(different)

@@ -96,10 +96,14 @@ def test_where_volumes_cannot_be_listed_no_claim_is_made() -> None:
     assert confined(claim(), knows_volumes=False).action is Action.SKIP
 
 
-def test_a_claim_names_no_volume() -> None:
+def test_a_claim_names_no_volume_and_has_no_snapshots() -> None:
     body = claim()
     body["spec"]["volumeName"] = "pv-1"
-    assert rehearsal.without_volume(Manifest.of(body)).body == claim()
+    wanted = claim()
+    wanted["metadata"]["annotations"] = {"kube2git.io/snapshot": "false"}
+    assert rehearsal.as_rehearsed(Manifest.of(body)).body == wanted
+    other = Manifest.of(config_map())
+    assert rehearsal.as_rehearsed(other) is other
 
 
 def test_every_namespace_is_made_even_if_the_commit_lacks_it() -> None:
