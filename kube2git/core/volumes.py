@@ -85,16 +85,19 @@ class KnownVolume:
     phase: str
     policy: str
     """What becomes of the data when the claim, or a volume without one, is deleted."""
+    storage_class: str
+    """"" is none, which claims with an empty class take."""
 
     @classmethod
     def of(cls, raw: Json) -> Self:
         return cls(
             name=str(dig(raw, "metadata", "name")),
-            uid=str(dig(raw, "metadata", "uid")),
+            uid=str(dig(raw, "metadata", "uid") or ""),
             handle=volume_handle(raw),
             claim=claim_of(raw),
             phase=str(dig(raw, "status", "phase") or ""),
             policy=str(dig(raw, "spec", "persistentVolumeReclaimPolicy") or RETAIN),
+            storage_class=str(dig(raw, "spec", "storageClassName") or ""),
         )
 
 

@@ -52,7 +52,7 @@ class SharedStorage:
     def _elsewhere(self, volume: Json) -> str:
         handle = volume_handle(volume)
         # A context may lead to the target itself.
-        own = {known.uid for known in self.here}
+        own = {known.uid for known in self.here} - {""}
         for context, volumes in self.elsewhere.items():
             for known in volumes:
                 if not handle or known.handle != handle or known.uid in own:

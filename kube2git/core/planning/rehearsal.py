@@ -15,6 +15,7 @@ from kube2git.core.objects import Manifest, ObjectRef
 from kube2git.core.planning.live import LiveObject
 from kube2git.core.planning.plan import Action, Plan, PlannedAction
 from kube2git.core.snapshots.choosing import ANNOTATION
+from kube2git.core.volumes import KnownVolume
 from kube2git.core.workloads import dig
 
 _LONGEST = 63
@@ -76,9 +77,8 @@ class Confinement:
     """The namespaces made for it."""
     kinds: Collection[str]
     """kind_group of every kind that the target serves."""
-    live: Mapping[ObjectRef, LiveObject]
-    knows_volumes: bool
-    """True when all PersistentVolumes of the target could be listed."""
+    volumes: Collection[KnownVolume] | None
+    """Of the target; None when they could not all be listed."""
 
     def apply(self, plan: Plan, manifests: Mapping[ObjectRef, Manifest]) -> Plan:
         """Return the plan with everything left out that a rehearsal must not write."""
@@ -126,13 +126,13 @@ class Confinement:
         return ""
 
     def _may_bind_what_is_there(self, claim: Manifest) -> bool:
-        if not self.knows_volumes:
+        if self.volumes is None:
             return True
         wanted = dig(claim.body, "spec", "storageClassName")
         return any(
-            wanted is None or wanted == (dig(known.manifest.body, "spec", "storageClassName") or "")
-            for ref, known in self.live.items()
-            if ref.kind_group == "PersistentVolume" and known.phase not in ("Bound", "Released")
+            wanted is None or wanted == volume.storage_class
+            for volume in self.volumes
+            if volume.phase not in ("Bound", "Released")
         )
 
 

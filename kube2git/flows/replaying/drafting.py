@@ -239,12 +239,12 @@ class Drafter:
 
     def _confined(self, computed: Computed) -> Computed:
         """Leave out what a rehearsal must not write."""
-        volumes = self.live.results.get(VOLUME)
+        result = self.live.results.get(VOLUME)
+        is_known = result is not None and result.status is KindStatus.LISTED
         confinement = Confinement(
             scratch=self.origins.keys(),
             kinds={type.kind_group for type in self.discovery.types},
-            live=self.live.objects,
-            knows_volumes=volumes is not None and volumes.status is KindStatus.LISTED,
+            volumes=self.live.volumes if is_known else None,
         )
         manifests = {ref: adapted.manifest for ref, adapted in computed.adapted.items()}
         there = sorted(name for name in self.origins if name in self.live.namespaces)

@@ -18,7 +18,7 @@ from kube2git.flows import replaying
 from kube2git.flows.replaying import Draft, RehearsalReport, ReplayRequest
 from tests.fakes.repo import FakeRepo
 from tests.fakes.target import FakeTarget
-from tests.unit.flows.test_replaying import SHOP, commit, config_map, namespace, plan
+from tests.unit.flows.test_replaying import PROVISIONED, SHOP, commit, config_map, namespace, plan
 
 Json = dict[str, Any]
 DRILL = "shop-drill-20240506070809"
@@ -192,3 +192,25 @@ def test_the_policy_s_scale_holds_in_a_rehearsal(repo: FakeRepo) -> None:
     )
     rehearse(target, plan(target, repo, request), is_kept=True)
     assert target.store.at("Deployment.apps")[DRILL, "x"]["spec"]["replicas"] == 0
+
+
+def test_a_free_volume_that_a_provisioner_made_is_not_bound_either(repo: FakeRepo) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": {"storageClassName": "fast"},
+    }
+    commit(repo, *SHOP, claim)
+    volume: Json = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": "pvc-1", **PROVISIONED},
+        "spec": {"storageClassName": "fast"},
+        "status": {"phase": "Available"},
+    }
+    actions = {
+        action.ref.name: action.action
+        for action in plan(FakeTarget(objects=[volume]), repo, REHEARSAL).plan.actions
+    }
+    assert (actions["data"], actions["a"]) == (Action.SKIP, Action.CREATE)

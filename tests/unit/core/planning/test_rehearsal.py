@@ -13,8 +13,9 @@ from kube2git.core.planning import rehearsal
 from kube2git.core.planning.plan import Action, Header, Plan, PlannedAction
 from kube2git.core.planning.rehearsal import Confinement
 from kube2git.core.remap.mapping import is_namespace_name
+from kube2git.core.volumes import KnownVolume
 from kube2git.core.wire import Json
-from tests.unit.core.planning.planned import config_map, live, obj, volume
+from tests.unit.core.planning.planned import config_map, known_volume, live, obj, volume
 
 STARTED = "20240506070809"
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
@@ -29,12 +30,10 @@ def test_scratch_names_are_namespace_names_and_never_meet(one: str, other: str) 
         assert names[0] == f"{one}-drill-{STARTED}"
 
 
-def confined(body: Json, *target: Any, knows_volumes: bool = True) -> PlannedAction:
+def confined(body: Json, *volumes: KnownVolume, knows_volumes: bool = True) -> PlannedAction:
     manifest = Manifest.of(body)
-    known = {entry.manifest.ref: entry for entry in target}
-    bounds = Confinement(
-        {"scratch"}, {"ConfigMap", manifest.ref.kind_group} - {"Widget"}, known, knows_volumes
-    )
+    kinds = {"ConfigMap", manifest.ref.kind_group} - {"Widget"}
+    bounds = Confinement({"scratch"}, kinds, volumes if knows_volumes else None)
     plan = Plan(Header(), (PlannedAction(manifest.ref, Action.CREATE),))
     (action,) = bounds.apply(plan, {manifest.ref: manifest}).actions
     return action
@@ -89,7 +88,8 @@ def test_a_claim_that_could_take_a_volume_that_is_there_is_left_out(
 ) -> None:
     body = volume()
     body["spec"]["storageClassName"] = "fast"
-    assert confined(claim(storage_class), live(body, phase=phase)).action is action
+    found = known_volume(live(body, phase=phase))
+    assert confined(claim(storage_class), found).action is action
 
 
 def test_where_volumes_cannot_be_listed_no_claim_is_made() -> None:
