@@ -13,19 +13,20 @@ import yaml
 from kube2git.core import layout
 from kube2git.core.objects import ref_of
 from tests.cluster.test_replay import Json, Replayer, actions, config_map, deployment, verdicts
-from tests.controlplane import ControlPlane, definitions
+from tests.controlplane import ControlPlane, aggregation, definitions
+from tests.controlplane.ports import choose_ports
 from tests.handmade import commit_files
 from tests.tool import make_tool
 
 RBAC = "rbac.authorization.k8s.io"
 
-pytestmark = pytest.mark.needs("kwok")
+pytestmark = pytest.mark.needs("kwok", "aggregated")
 
 
 @pytest.fixture(scope="module")
 def empty(control_plane: Callable[..., ControlPlane]) -> ControlPlane:
-    """Give a cluster with kubelets of kwok."""
-    plane = control_plane(kwok=True)
+    """Give a cluster with kubelets of kwok, and an API server that it has not been told of."""
+    plane = control_plane(kwok=True, aggregated=True, registered=False)
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-0"}}
     node["metadata"]["annotations"] = {"kwok.x-k8s.io/node": "fake"}  # type: ignore[index]
     plane.create("/api/v1/nodes", node)
@@ -186,6 +187,58 @@ def test_all_that_needs_each_other_goes_into_an_empty_cluster_in_one_run(
             "aggregation of the ClusterRole",
         )
         assert actions(replayer.report(*spaces)) == {}
+
+
+# ── API servers of the same commit ───────────────────────────────────────────────────────────────
+
+
+def aggregated_api(plane: ControlPlane, group: str, version: str, port: int) -> list[Json]:
+    authority = plane.ca_file.read_bytes()
+    return [
+        aggregation.api_service(group, version, port=port, authority=authority),
+        aggregation.service(),
+        aggregation.namespace(),
+    ]
+
+
+def test_objects_of_an_api_server_of_the_same_commit_wait_until_it_answers(
+    replayer: Replayer,
+) -> None:
+    target, space = replayer.target, "flowers"
+    version = f"{aggregation.GROUP}/{aggregation.VERSION}"
+    assert target.get(f"/apis/{version}").status == 404
+    rose = named("Flunder", "rose", space, version, spec={"reference": "tulip"})
+    fischer = named("Fischer", "one", "", version, disallowedFlunders=["weed"])
+    port = target.port("sample-apiserver")
+    api = aggregated_api(target, aggregation.GROUP, aggregation.VERSION, port)
+    write(replayer, [rose, fischer, named("Namespace", space), *api])
+    command = ["--cluster-scoped=yes", "-n", space, "-n", aggregation.NAMESPACE]
+    report = replayer.report(*command)
+    assert report["report"]["complete"], report["report"]
+    assert set(verdicts(report).values()) == {"created"}
+    assert {"Flunder/rose", "Fischer/one"} < verdicts(report).keys()
+    path = f"/apis/{version}/namespaces/{space}/flunders/rose"
+    assert target.get(path).json()["spec"]["reference"] == "tulip"
+    assert actions(replayer.report(*command)) == {}
+
+
+def test_an_api_server_that_never_answers_holds_up_nothing_but_its_own_objects(
+    replayer: Replayer, swept: Callable[[str], None]
+) -> None:
+    """Not even a webhook, for which there is no time left to wait when its turn comes."""
+    target, space, group = replayer.target, "silent", "ghosts.example.com"
+    swept(space)
+    nobody = aggregated_api(target, group, "v1", *choose_ports(1))
+    write(replayer, [named("Ghost", "boo", space, f"{group}/v1"), *nobody, *everything(space)])
+    spaces = ["-n", space, "-n", f"{space}-other", "-n", aggregation.NAMESPACE]
+    report = replayer.report(*spaces, "--replicas=0", "--timeout", "5s", codes=(3,))
+    target.kubectl("delete", "apiservice", f"v1.{group}")
+    found = verdicts(report)
+    assert found.pop("Ghost/boo") == "not tried"
+    assert set(found.values()) == {"created"}, report["report"]
+    assert f"ValidatingWebhookConfiguration/{space}" in found
+    (ghost,) = [one for one in report["report"]["outcomes"] if one["object"]["name"] == "boo"]
+    assert f"apiservice.apiregistration.k8s.io/v1.{group} is not Available" in ghost["message"]
 
 
 # ── Kinds of public projects ─────────────────────────────────────────────────────────────────────

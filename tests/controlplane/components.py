@@ -35,6 +35,8 @@ class Options:
     """With csi: serve snapshots of groups of volumes too; clusters in the wild often do not."""
     aggregated: bool = False
     """Run sample-apiserver with an etcd of its own, registered as wardle.example.com."""
+    registered: bool = True
+    """With aggregated: False leaves it to a test to register the API that runs."""
     events_etcd: bool = False
     """Keep events in a second etcd, so that they have revisions of their own."""
     compaction_interval: str | None = None

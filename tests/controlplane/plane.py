@@ -202,6 +202,9 @@ class ControlPlane:
             )
         return statuses[component]
 
+    def port(self, component: str) -> int:
+        return self._components[component].port
+
     def log(self, component: str) -> Path:
         return self._layout.log(component)
 

@@ -52,6 +52,7 @@ def start(
     csi: bool = False,
     groups: bool = True,
     aggregated: bool = False,
+    registered: bool = True,
     events_etcd: bool = False,
     compaction_interval: str | None = None,
     apiserver_args: Iterable[str] = (),
@@ -69,6 +70,7 @@ def start(
         csi=csi,
         groups=groups,
         aggregated=aggregated,
+        registered=registered,
         events_etcd=events_etcd,
         compaction_interval=compaction_interval,
         apiserver_args=tuple(apiserver_args),
@@ -189,7 +191,7 @@ def launch(
         plane.wait(lambda: readiness.has_default_objects(plane.get), "Default service accounts")
     for client in clients:
         wait_for_port(plane, client.name, client.port)
-    if options.aggregated:
+    if options.aggregated and options.registered:
         group, version = aggregation.GROUP, aggregation.VERSION
         plane.register_api(group, version, chosen["sample-apiserver"])
         wait_for_api(plane, group, version)

@@ -11,11 +11,13 @@ from kube2git.core.objects import ObjectRef, ResourceType, ref_of
 from kube2git.core.ports import ObjectChanged, Stopped, WatchEnded, WatchPlace
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
+from kube2git.errors import ClusterDeniedError
 from kube2git.flows.replaying.target import TargetView
 
 FEW_NAMESPACES = 3
 """Up to so many are watched one by one; more are watched everywhere at once."""
 _GONE = Health(Status.IN_PROGRESS, "does not exist")
+_HIDDEN = Health(Status.IN_PROGRESS, "may not be read by this identity")
 
 Judge = Callable[[Json | None], Health]
 
@@ -59,8 +61,9 @@ class Waiter:
     ) -> dict[ObjectRef, Health]:
         """Return what is not as it should be at the deadline (of time.monotonic); {}: all is.
 
-        ``known`` are fresh answers to writes; other objects are asked for once. An object that
-        has failed, or of which nothing tells, is not waited for any longer.
+        ``known`` are answers to writes; other objects are asked for once, and all that are not
+        ready are when no time is left to watch them. An object that has failed, or of which
+        nothing tells, is not waited for any longer.
         """
         awaited: dict[ObjectRef, Health] = {}
         failed: dict[ObjectRef, Health] = {}
@@ -79,10 +82,15 @@ class Waiter:
             if ref in states:
                 look(ref, states[ref])
         unseen = [ref for ref in judges if ref not in states]
+        if time.monotonic() >= deadline:
+            unseen += awaited
         while not self.is_stopped():
             since = self.view.newest
             for ref in unseen:
-                look(ref, self._get(ref))
+                try:
+                    look(ref, self._get(ref))
+                except ClusterDeniedError:
+                    awaited.setdefault(ref, _HIDDEN)
             oldest = {ref: _revision(states.get(ref)) or since for ref in awaited}
             oldest.update({ref: since for ref in awaited if ref in unseen})
             places = self._places(awaited, oldest)
