@@ -58,7 +58,9 @@ def _source_edges(ref: ObjectRef, source: Json, *fields: str) -> Iterator[Edge]:
         yield from optional(ref, CORE, kind, ref.namespace, name, "its Pods read it")
 
 
-_VOLUME_SECRETS = ("cephfs", "cinder", "csi", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos")
+_VOLUME_SECRETS = frozenset(
+    {"cephfs", "cinder", "csi", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos"}
+)
 
 
 def _volume_edges(ref: ObjectRef, volume: Json) -> Iterator[Edge]:
@@ -68,7 +70,7 @@ def _volume_edges(ref: ObjectRef, volume: Json) -> Iterator[Edge]:
         yield from _source_edges(ref, source, "configMap", "secret")
     claim = dig(volume, "persistentVolumeClaim", "claimName")
     yield from optional(ref, CORE, "PersistentVolumeClaim", here, claim, "its Pods mount it")
-    for sort in _VOLUME_SECRETS:
+    for sort in sorted(_VOLUME_SECRETS & volume.keys()):
         for field in ("secretRef", "nodePublishSecretRef"):
             name = dig(volume, sort, field, "name")
             yield from optional(ref, CORE, "Secret", here, name, "its volumes need it")

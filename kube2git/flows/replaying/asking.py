@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from kube2git.core.answers import RETRYABLE, Category, Refusal, classify
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
@@ -39,10 +39,14 @@ class Asker:
     is_dry_run: bool
     """Nothing will be written: what this identity may not try is compared only."""
 
+    @cached_property
+    def _graph(self) -> Graph:
+        """What waits for what; only a refusal asks for it."""
+        return self.draft.computed.write_graph(self.draft.plan)
+
     def settle(self, is_stopped: Stopped) -> Iterator[Progress]:
         """Ask about every candidate that can be asked about, and put the answers into the plan."""
         draft = self.draft
-        self._graph: Graph = draft.computed.write_graph(draft.plan)
         self._creating = {
             action.ref for action in draft.plan.actions if action.action is Action.CREATE
         }

@@ -121,7 +121,9 @@ class Execution:
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
     def _write(self) -> Iterator[Progress | Outcome]:
+        lap = time.monotonic()
         graph = self.draft.computed.write_graph(self.draft.plan)
+        self._lap("ordering", lap)
         for circle in graph.circles:
             if not circle.is_harmless:
                 self.warnings.append(str(circle))

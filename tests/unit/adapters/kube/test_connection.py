@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import logging
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kube2git.adapters.kube.connection import Connection, ConnectionSettings, connect
+from kube2git.adapters.kube.credentials import Account
 from kube2git.adapters.kube.retrying import APPLY, Backoff
 from kube2git.errors import ClusterDeniedError, ClusterUnreachableError
 from tests import faults
@@ -237,6 +241,28 @@ print(json.dumps({{"apiVersion": "client.authentication.k8s.io/v1", "kind": "Exe
         thread.join()
     assert connection.get("/version").is_ok
     assert (tmp_path / "calls").read_text() == "xx"
+
+
+def test_a_token_is_asked_for_again_soon_but_not_for_each_request(api: Api) -> None:
+    renewals = itertools.count(1)
+
+    def renew(configuration: Any) -> None:
+        configuration.api_key["BearerToken"] = f"Bearer token-{next(renewals)}"
+
+    def fill(configuration: Any) -> None:
+        configuration.host = api.proxy.url
+        configuration.refresh_api_key_hook = renew
+
+    connection = Connection(Account("here", (), fill), ConnectionSettings(), Slept())
+    sent: list[str] = []
+    deadline = time.monotonic() + 60.0
+    while len(set(sent)) < 2:
+        assert time.monotonic() < deadline
+        connection.get("/version")
+        sent.append(api.proxy.requests[-1].headers["authorization"])
+        time.sleep(0.05)
+    assert set(sent) == {"Bearer token-1", "Bearer token-2"}
+    assert len(sent) > 2
 
 
 def test_credentials_that_stay_refused_are_denied(api: Api, slept: Slept) -> None:
