@@ -12,7 +12,8 @@ Secret's value or a credential.
     ├── PushError ................. 12  push rejected, or Git authentication failed
     ├── SnapshotterError .......... 4   the storage as a whole cannot be used
     ├── ClusterUnreachableError ... 20  no answer from the API server
-    └── ClusterDeniedError ........ 21  the API server refused this identity
+    ├── ClusterDeniedError ........ 21  the API server refused this identity
+    └── InterruptedRunError ...... 130  ended by the user, with something left to tell
 """
 
 from __future__ import annotations
@@ -74,6 +75,12 @@ class ClusterDeniedError(Kube2gitError):
     """The API server refused this identity."""
 
     exit_code = 21
+
+
+class InterruptedRunError(Kube2gitError):
+    """The user ended a run that leaves something behind."""
+
+    exit_code = 130
 
 
 EXIT_CODES: dict[int, str] = {

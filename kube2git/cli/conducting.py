@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import click
 from kube2git.cli import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.config import Settings
@@ -186,7 +187,7 @@ def _carry_out(
     from kube2git.render import plans
 
     report: ReplayReport | RehearsalReport | None = None
-    events: Iterator[Progress | Outcome | ReplayReport | RehearsalReport]
+    events: Generator[Progress | Outcome | ReplayReport | RehearsalReport, None, None]
     if draft.request.is_rehearsal:
         events = replaying.rehearse(
             target, draft, is_kept=is_kept, is_stopped=interruption.is_asked
@@ -194,7 +195,7 @@ def _carry_out(
     else:
         events = replaying.carry_out(target, draft, is_stopped=interruption.is_asked)
     paint = output.paint()
-    with wiring.few_collections(), output.StatusLine() as status:
+    with wiring.few_collections(), output.StatusLine() as status, contextlib.closing(events):
         for event in events:
             if isinstance(event, Progress):
                 status.say(plans.progress_line(event), event.phase)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from kube2git.core import layout
+from kube2git.core.objects import ref_of
 from tests.cluster.test_export import load_corpus
 from tests.controlplane import ControlPlane
-from tests.handmade import commit_file
+from tests.handmade import commit_file, commit_files
 from tests.tool import Answer, Tool, make_tool
 
 Json = dict[str, Any]
@@ -236,26 +238,104 @@ def test_an_autoscaler_keeps_its_replicas(replayer: Replayer, space: str) -> Non
     assert replayer.get("deploy/web", space)["spec"]["replicas"] == 5
 
 
+def unchangeable(space: str, version: int) -> list[Json]:
+    """Return objects whose versions 1 and 2 differ in what never changes."""
+    is_new = version == 2
+    rbac = "rbac.authorization.k8s.io"
+    metadata = {"name": "fixed", "namespace": space}
+    template = deployment(space, "fixed")["spec"]["template"]
+    template["spec"]["containers"][0]["image"] = f"example.com/web:{version}"
+    storage = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{version}Gi"}},
+    }
+    claim = {"metadata": {"name": "data"}, "spec": storage}
+    specs: list[tuple[str, str, Json]] = [
+        (
+            "batch/v1",
+            "Job",
+            {"template": {"spec": {**template["spec"], "restartPolicy": "Never"}}},
+        ),
+        (
+            "v1",
+            "Service",
+            {"ports": [{"port": 80}], **({} if version == 1 else {"clusterIP": "None"})},
+        ),
+        (
+            "apps/v1",
+            "StatefulSet",
+            {
+                "replicas": 0,
+                "serviceName": "fixed",
+                "selector": {"matchLabels": {"app": "fixed"}},
+                "template": template,
+                "volumeClaimTemplates": [claim],
+            },
+        ),
+        (
+            "v1",
+            "PersistentVolumeClaim",
+            {
+                "storageClassName": f"class-{version}",
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        ),
+    ]
+    return [
+        {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+        for api_version, kind, spec in specs
+    ] + [
+        {**config_map(space, "fixed", k=str(version)), "immutable": True},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {
+                "apiGroup": rbac,
+                "kind": "ClusterRole",
+                "name": "edit" if is_new else "view",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": space}],
+        },
+    ]
+
+
 def test_what_never_changes_is_created_anew_only_when_asked(replayer: Replayer, space: str) -> None:
-    frozen = {**config_map(space, "frozen", k="1"), "immutable": True}
-    replayer.put(replayer.source, frozen)
     replayer.tool.export("-n", space)
-    replayer.put(
-        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
-    )
-    replayer.put(replayer.target, {**frozen, "data": {"k": "2"}}, manager="kube2git")
+
+    def put(version: int) -> None:
+        bodies = unchangeable(space, version)
+        files = {layout.path_of(ref_of(body)): yaml.safe_dump(body) for body in bodies}
+        commit_files(replayer.tool, dict(files))
+
+    put(1)
+    assert set(verdicts(replayer.report("-n", space)).values()) == {"created"}
+    put(2)
+    kinds = {body["kind"] for body in unchangeable(space, 2)}
     report = replayer.report("-n", space, codes=(3,))
-    assert planned(report, "frozen")["action"] == "blocked"
-    assert (
-        "data never changes once the object exists. Add --recreate"
-        in planned(report, "frozen")["reason"]
-    )
-    uid = replayer.get("cm/frozen", space)["metadata"]["uid"]
-    done = replayer.report("-n", space, "--recreate")
-    assert verdicts(done) == {"ConfigMap/frozen": "recreated"}
-    found = replayer.get("cm/frozen", space)
-    assert (found["data"], found["immutable"]) == ({"k": "1"}, True)
-    assert found["metadata"]["uid"] != uid
+    blocked = {
+        item["object"]["kind"]: item["reason"]
+        for item in report["plan"]["actions"]
+        if item["action"] == "blocked"
+    }
+    assert blocked.keys() == kinds
+    assert all("never changes once the object exists" in reason for reason in blocked.values())
+    refused = "Deleting a claim can delete its data"
+    assert {kind for kind in kinds if "Add --recreate" in blocked[kind]} == kinds - {
+        "PersistentVolumeClaim"
+    }
+    assert refused in blocked["PersistentVolumeClaim"]
+    assert verdicts(report) == {}
+
+    uids = {kind: replayer.get(f"{kind}/fixed", space)["metadata"]["uid"] for kind in kinds}
+    done = verdicts(replayer.report("-n", space, "--recreate", codes=(3,)))
+    assert done == {f"{kind}/fixed": "recreated" for kind in kinds - {"PersistentVolumeClaim"}}
+    for kind in kinds:
+        is_same = replayer.get(f"{kind}/fixed", space)["metadata"]["uid"] == uids[kind]
+        assert is_same == (kind == "PersistentVolumeClaim")
+    found = replayer.get("cm/fixed", space)
+    assert (found["data"], found["immutable"]) == ({"k": "2"}, True)
 
 
 def commit(tool: Tool, path: str, body: Json | None) -> None:
@@ -407,6 +487,52 @@ def test_prune_to_exactly_what_the_commit_holds_and_its_guards(
     assert replayer.get("cm/mine", space)
     report = replayer.report("-n", space, "--prune=all", "--allow-prune=many")
     assert verdicts(report) == {"ConfigMap/mine": "deleted"}
+
+
+def test_no_guard_gives_way_unless_it_is_named(replayer: Replayer, space: str) -> None:
+    """The commit holds all of these kinds, and nothing of what the target has."""
+    target, group = replayer.target, f"{space}.example.com"
+    names = {"plural": "things", "kind": "Thing", "listKind": "ThingList", "singular": "thing"}
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    mine: list[Json] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"things.{group}"},
+            "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "mine", "namespace": space},
+            "spec": storage,
+        },
+    ]
+    replayer.put(target, *mine)
+    kinds = ["--kind", "Namespace", "--kind", "CustomResourceDefinition"]
+    kinds += ["--kind", "PersistentVolumeClaim"]
+    replayer.tool.export(*kinds)
+    files: dict[str, str | None] = dict.fromkeys(replayer.tool.paths() - {layout.COVERAGE})
+    other = config_map(space, "other", k="1")
+    commit_files(replayer.tool, {**files, layout.path_of(ref_of(other)): yaml.safe_dump(other)})
+    command = [*kinds, "--prune=all"]
+    flags = [
+        f"--allow-prune={guard}" for guard in ("empty", "many", "namespaces", "crds", "claims")
+    ]
+    refused = replayer.replay(*command, codes=(5,))
+    assert all(flag in refused.stderr for flag in flags)
+    almost = replayer.replay(*command, *flags[:-1], codes=(5,))
+    assert flags[-1] in almost.stderr
+    assert not any(flag in almost.stderr for flag in flags[:-1])
+    plan = replayer.report(*command, *flags, "--dry-run=client", yes=False)
+    assert {f"Namespace/{space}", f"CustomResourceDefinition/things.{group}"} < actions(plan).keys()
+    assert set(actions(plan).values()) == {"delete"}
+    target.kubectl("get", "ns", space)
+    target.kubectl("get", "pvc/mine", "-n", space)
+    target.kubectl("delete", "crd", f"things.{group}")
 
 
 def test_an_incomplete_commit_deletes_nothing(replayer: Replayer, space: str) -> None:

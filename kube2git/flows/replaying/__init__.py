@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC
 
 from kube2git.core.cleaning import RuleSet
@@ -102,7 +102,7 @@ def make_plan(
 
 def carry_out(
     target: Target, draft: Draft, *, is_stopped: Stopped = never
-) -> Iterator[Progress | Outcome | ReplayReport]:
+) -> Generator[Progress | Outcome | ReplayReport, None, None]:
     """Do what a plan says; yield progress, each object's outcome, and the report last.
 
     Raises RefusedError when a guard of the plan stands against it; then nothing is written.
@@ -121,10 +121,11 @@ def carry_out(
 
 def rehearse(
     target: Target, draft: Draft, *, is_kept: bool = False, is_stopped: Stopped = never
-) -> Iterator[Progress | Outcome | RehearsalReport]:
+) -> Generator[Progress | Outcome | RehearsalReport, None, None]:
     """Carry a rehearsal out, and remove what it made unless ``is_kept``; yield the report last.
 
-    Raises Kube2gitError when its namespaces cannot be made; nothing of it stays then either.
+    Raises Kube2gitError when its namespaces cannot be made; nothing of it stays then either. Ended
+    by KeyboardInterrupt, or closed, it raises InterruptedRunError, which names what it had made.
     """
     view = TargetView.of(target, draft.live, draft.discovery.types)
     yield from Rehearsal(draft, view, is_stopped, is_kept).run()

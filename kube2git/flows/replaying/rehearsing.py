@@ -6,6 +6,7 @@ by its uid.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from kube2git.core.ports import Stopped, Verb, WriteRequest
 from kube2git.core.remap.closure import named_by
 from kube2git.core.report import Progress
 from kube2git.core.workloads import dig
-from kube2git.errors import ClusterDeniedError, Kube2gitError
+from kube2git.errors import ClusterDeniedError, InterruptedRunError, Kube2gitError
 from kube2git.flows.replaying.drafting import NAMESPACE, Draft
 from kube2git.flows.replaying.executing import Execution
 from kube2git.flows.replaying.readiness import Waiter, absence
@@ -37,7 +38,10 @@ class Scratch:
     name: str
     source: str
     """The namespace that it stands for."""
-    uid: str
+    uid: str = ""
+    """Not known before the API server has answered."""
+    is_leaving: bool = False
+    """Its deletion has begun."""
     is_removed: bool = False
     message: str = ""
     """Why it is still there; "" when it is gone, or was to stay."""
@@ -82,7 +86,6 @@ class Rehearsal:
     def run(self) -> Iterator[Progress | Outcome | RehearsalReport]:
         """Make the namespaces, replay, look what is missing, remove; yield the report last."""
         missing = self._missing()
-        is_done = False
         try:
             lap = time.monotonic()
             yield Progress("making the namespaces")
@@ -93,22 +96,19 @@ class Rehearsal:
                     replay = event
                 else:
                     yield event
-            is_done = True
-        finally:
-            # Ctrl-C comes through here too, and so does a caller that stops listening.
             if not self.is_kept:
+                lap = time.monotonic()
+                yield Progress("removing what was made")
                 self._delete()
-            stays = [one.name for one in self.made.values() if one.message]
-            if stays and not is_done:
-                raise Kube2gitError(
-                    f"the rehearsal ended early, and left {', '.join(stays)} behind",
-                    hint=f"Remove it: kubectl delete namespace -l {REHEARSAL}={self.mark}",
-                )
-        if not self.is_kept:
-            lap = time.monotonic()
-            yield Progress("removing what was made")
-            self._await_absence()
-            self._seconds[REMOVING] = time.monotonic() - lap
+                self._await_absence()
+                self._seconds[REMOVING] = time.monotonic() - lap
+        except (KeyboardInterrupt, GeneratorExit):
+            if self.made:
+                raise self._interrupted() from None
+            raise
+        except BaseException as error:
+            self._clear_away(error)
+            raise
         yield RehearsalReport(
             replay,
             tuple(self.made[name] for name in sorted(self.made)),
@@ -117,6 +117,35 @@ class Rehearsal:
             () if self.is_kept else self._volumes_left(),
             {**replay.seconds, **self._seconds},
         )
+
+    def _clear_away(self, error: BaseException) -> None:
+        """Remove what was made before something went wrong; raise when it stays."""
+        if self.is_kept:
+            return
+        self._delete()
+        stays = [one.name for one in self.made.values() if one.message]
+        if stays:
+            why = f": {error}" if isinstance(error, Kube2gitError) else ""
+            raise Kube2gitError(
+                f"the rehearsal ended early, and left {', '.join(stays)} behind{why}",
+                hint=self._remedy(),
+            ) from error
+
+    def _interrupted(self) -> InterruptedRunError:
+        """Ask for the deletion of what nobody waits for any longer; return what tells of it."""
+        if not self.is_kept:
+            with contextlib.suppress(KeyboardInterrupt):
+                self._delete()
+        leaving = [one.name for one in self.made.values() if one.is_leaving]
+        staying = [one.name for one in self.made.values() if not one.is_leaving]
+        told = [f"it leaves {', '.join(staying)} behind"] if staying else []
+        told += [f"the deletion of {', '.join(leaving)} was not waited for"] if leaving else []
+        return InterruptedRunError(
+            f"the rehearsal was interrupted, and {'; '.join(told)}", hint=self._remedy()
+        )
+
+    def _remedy(self) -> str:
+        return f"To remove what is left: kubectl delete namespace -l {REHEARSAL}={self.mark}"
 
     def _namespace_type(self) -> ResourceType:
         return self.view.types[NAMESPACE]
@@ -131,23 +160,29 @@ class Rehearsal:
             body = self.draft.computed.adapted[ref].body
             labels = {**(dig(body, "metadata", "labels") or {}), REHEARSAL: self.mark}
             body = {**body, "metadata": {**body["metadata"], "labels": labels}}
+            # Noted first: whoever interrupts the request must be told of it.
+            self.made[ref.name] = Scratch(ref.name, self.draft.scratch[ref.name])
             answer = self.view.target.send(WriteRequest(Verb.CREATE, type, "", ref.name, body))
             # An answer that was lost on its way looks as if somebody else had been faster.
             found = answer.body if answer.is_ok else self.view.target.get(type, "", ref.name)
             if found is None or dig(found, "metadata", "labels", REHEARSAL) != self.mark:
+                del self.made[ref.name]
                 refusal = classify(answer.status, answer.body, NAMESPACE)
                 raise Kube2gitError(
                     f"the namespace {ref.name} cannot be made: {refusal.message}",
                     hint="A rehearsal needs the right to create and delete namespaces.",
                 )
-            self.made[ref.name] = Scratch(
-                ref.name, self.draft.scratch[ref.name], str(found["metadata"]["uid"])
-            )
+            self.made[ref.name].uid = str(found["metadata"]["uid"])
 
     def _delete(self) -> None:
         """Ask for the deletion of every namespace that this run has made."""
         type = self._namespace_type()
         for one in self.made.values():
+            if one.is_leaving:
+                continue
+            if not one.uid:
+                one.message = "Whether it was made is not known."
+                continue
             options = {
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
@@ -161,7 +196,8 @@ class Rehearsal:
             except Kube2gitError as error:
                 one.message = f"It could not be deleted: {error}."
                 continue
-            if not answer.is_ok and answer.status != 404:
+            one.is_leaving = answer.is_ok or answer.status == 404
+            if not one.is_leaving:
                 refusal = classify(answer.status, answer.body, NAMESPACE)
                 one.message = f"It could not be deleted: {refusal.message}"
 

@@ -163,7 +163,8 @@ class ReplayReport:
     @property
     def is_complete(self) -> bool:
         all_done = all(outcome.is_done for outcome in self.outcomes)
-        return all_done and not (self.blocked or self.not_ready or self.problems or self.stopped)
+        is_cut_short = bool(self.is_interrupted or self.stopped)
+        return all_done and not (self.blocked or self.not_ready or self.problems or is_cut_short)
 
 
 SUCCESS: dict[Action, Verdict] = {

@@ -13,9 +13,9 @@ from kube2git.core.planning.policy import Policy
 from kube2git.core.planning.rehearsal import Lack
 from kube2git.core.ports import Verb, WriteRequest
 from kube2git.core.remap.engine import ALWAYS_THERE
-from kube2git.errors import Kube2gitError, UsageError
+from kube2git.errors import InterruptedRunError, Kube2gitError, UsageError
 from kube2git.flows import replaying
-from kube2git.flows.replaying import Draft, RehearsalReport, ReplayRequest
+from kube2git.flows.replaying import Draft, Outcome, RehearsalReport, ReplayRequest
 from tests.fakes.repo import FakeRepo
 from tests.fakes.target import FakeTarget
 from tests.unit.flows.test_replaying import PROVISIONED, SHOP, commit, config_map, namespace, plan
@@ -76,18 +76,46 @@ def test_after_an_interruption_it_is_removed_too(repo: FakeRepo) -> None:
     assert namespaces(target) == set()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_after_a_hard_end_it_is_removed_too(repo: FakeRepo, error: type[BaseException]) -> None:
-    target = FakeTarget()
-
+def crash_at(error: type[BaseException], verb: Verb, name: str) -> Callable[[WriteRequest], None]:
     def crash(request: WriteRequest) -> None:
-        if request.name == "b":
+        if (request.verb, request.name) == (verb, name):
             raise error
 
-    target.before_write = crash
-    with pytest.raises(error):
+    return crash
+
+
+def test_after_a_hard_end_it_is_removed_too(repo: FakeRepo) -> None:
+    target = FakeTarget(before_write=crash_at(SystemExit, Verb.APPLY, "b"))
+    with pytest.raises(SystemExit):
         rehearse(target, plan(target, repo, REHEARSAL))
     assert namespaces(target) == set()
+
+
+def test_a_second_interruption_is_told_what_was_not_waited_for(repo: FakeRepo) -> None:
+    target = FakeTarget(before_write=crash_at(KeyboardInterrupt, Verb.APPLY, "b"))
+    with pytest.raises(InterruptedRunError, match=f"deletion of {DRILL} was not waited") as caught:
+        rehearse(target, plan(target, repo, REHEARSAL))
+    assert f"kubectl delete namespace -l {LABEL}=" in caught.value.hint
+    assert namespaces(target) == set()
+
+
+@pytest.mark.parametrize("verb", [Verb.CREATE, Verb.DELETE])
+def test_an_interrupted_request_may_have_left_its_namespace(repo: FakeRepo, verb: Verb) -> None:
+    target = FakeTarget(before_write=crash_at(KeyboardInterrupt, verb, DRILL))
+    with pytest.raises(InterruptedRunError, match=f"it leaves {DRILL} behind") as caught:
+        rehearse(target, plan(target, repo, REHEARSAL))
+    assert f"kubectl delete namespace -l {LABEL}=" in caught.value.hint
+
+
+def test_who_stops_listening_is_told_too(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    events = replaying.rehearse(target, plan(target, repo, REHEARSAL))
+    next(event for event in events if isinstance(event, Outcome))
+    assert namespaces(target) == {DRILL}
+    with pytest.raises(InterruptedRunError, match=DRILL):
+        events.close()
+    assert namespaces(target) == set()
+    replaying.rehearse(target, plan(target, repo, REHEARSAL)).close()
 
 
 def test_a_namespace_of_somebody_else_is_neither_used_nor_removed(repo: FakeRepo) -> None:
