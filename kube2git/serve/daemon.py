@@ -138,6 +138,9 @@ class Daemon:
         if not due or self._stopping.is_set():
             return
         schedule = due[0]
+        if self._probe is not None:
+            # The run tells more, and has the repository to itself.
+            self._probe.stop()
         self._table.begin(schedule, now)
         self._remember()
         try:
@@ -162,10 +165,7 @@ class Daemon:
 
     def _end(self, ended: Ended) -> None:
         name, now = ended.schedule.name, wiring.now()
-        if self._probe is not None:
-            # From now on the runs tell.
-            self._probe.stop()
-            self._probe = None
+        self._probe = None
         self._table.end(ended.schedule, now, may_retry=ended.may_retry)
         self._remember()
         if name not in self._health:
