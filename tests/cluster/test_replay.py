@@ -359,20 +359,31 @@ def test_an_invalid_object_never_leads_to_a_deletion(replayer: Replayer, space: 
 
 
 def test_a_saved_plan_is_carried_out_only_while_it_holds(replayer: Replayer, space: str) -> None:
-    replayer.put(replayer.source, config_map(space, "map", k="1"))
+    replayer.put(replayer.source, config_map(space, "map", k="1"), deployment(space, "web"))
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
-    commit(replayer.tool, f"namespaces/{space}/ConfigMap/map.yaml", config_map(space, "map", k="2"))
+    folder = f"namespaces/{space}"
+    commit(replayer.tool, f"{folder}/ConfigMap/map.yaml", config_map(space, "map", k="2"))
+    scaled = deployment(space, "web", replicas=2)
+    commit(replayer.tool, f"{folder}/Deployment.apps/web.yaml", scaled)
     file = str(replayer.tool.home / "plan.json")
     replayer.replay("-n", space, "--plan-out", file, yes=False)
     assert replayer.get("cm/map", space)["data"] == {"k": "1"}
     replayer.target.kubectl("annotate", "cm/map", "-n", space, "a=b")
     late = replayer.replay("-n", space, "--plan", file, codes=(5,))
+    assert "configmap/map" in late.stderr
     assert "has changed since the plan was made" in late.stderr
     assert replayer.get("cm/map", space)["data"] == {"k": "1"}
     replayer.replay("-n", space, "--plan-out", file, yes=False)
+    # A status makes no plan stale, though it makes another resourceVersion.
+    before = replayer.get("deploy/web", space)["metadata"]["resourceVersion"]
+    condition = {"type": "example.com/Seen", "status": "True"}
+    patch = json.dumps({"status": {"conditions": [condition]}})
+    replayer.target.kubectl("patch", "deploy/web", "-n", space, "--subresource=status", "-p", patch)
+    assert replayer.get("deploy/web", space)["metadata"]["resourceVersion"] != before
     replayer.replay("-n", space, "--plan", file)
     assert replayer.get("cm/map", space)["data"] == {"k": "2"}
+    assert replayer.get("deploy/web", space)["spec"]["replicas"] == 2
 
 
 def role_binding(namespace: str) -> Json:
@@ -391,12 +402,12 @@ def role_binding(namespace: str) -> Json:
     }
 
 
-def node_port_service(namespace: str, port: int) -> Json:
+def node_port_service(namespace: str, port: int, name: str = "open") -> Json:
     """Return a Service with a node port, which is one for the whole cluster: choose another."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "open", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "type": "NodePort",
             "selector": {"app": "web"},
@@ -444,6 +455,27 @@ def test_two_copies_beside_each_other_and_a_node_port_that_is_taken(
     assert len(ports) == 2
     for name in (one, two):
         replayer.target.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space: str) -> None:
+    names = ("a", "b", "c")
+    for name, port in zip(names, (30201, 30202, 30203), strict=True):
+        replayer.put(replayer.source, node_port_service(space, port, name))
+    replayer.tool.export("-n", space)
+    replayer.replay("-n", space)
+    turned = dict(zip(names, (30202, 30203, 30201), strict=True))
+    for name, port in turned.items():
+        path = f"namespaces/{space}/Service/{name}.yaml"
+        commit(replayer.tool, path, node_port_service(space, port, name))
+    report = replayer.report("-n", space)
+    assert report["report"]["complete"], report["report"]
+    assert set(verdicts(report).values()) == {"configured"}
+    assert "takes the node port 30202 over from service/b" in planned(report, "a")["warnings"][0]
+    found = {
+        name: replayer.get(f"svc/{name}", space)["spec"]["ports"][0]["nodePort"] for name in names
+    }
+    assert found == turned
+    assert actions(replayer.report("-n", space)) == {}
 
 
 def test_objects_that_would_become_one_are_refused_before_any_write(

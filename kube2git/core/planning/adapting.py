@@ -13,6 +13,7 @@ from typing import Any
 
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, group_of
 from kube2git.core.ownership import Fields, Owner, owners_of
+from kube2git.core.planning import nodeports
 from kube2git.core.planning.adoption import SharedStorage, held_by
 from kube2git.core.planning.live import LiveObject, cluster_ips, node_ports
 from kube2git.core.planning.plan import Action
@@ -49,6 +50,8 @@ class Adapted:
     same."""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    ports_of_others: Mapping[int, ObjectRef] = field(default_factory=dict)
+    """Node ports of this Service -> the one that has it still, and gets another in this replay."""
 
 
 class _Draft:
@@ -60,6 +63,7 @@ class _Draft:
         self.only_sent: dict[str, Any] = {}
         """Fields of the spec that are sent and not compared."""
         self.warnings: list[str] = []
+        self.ports_of_others: dict[int, ObjectRef] = {}
         self.action: Action | None = None
         self.reason = ""
         self._manifest = manifest
@@ -84,7 +88,9 @@ class _Draft:
         body = manifest.body
         if self.only_sent:
             body = {**body, "spec": {**(body.get("spec") or {}), **self.only_sent}}
-        return Adapted(manifest, body, self.action, self.reason, tuple(self.warnings))
+        return Adapted(
+            manifest, body, self.action, self.reason, tuple(self.warnings), self.ports_of_others
+        )
 
 
 class Adapter:
@@ -108,6 +114,8 @@ class Adapter:
         """API group -> versions that API servers of the same commit serve."""
         self._least_replicas: dict[ObjectRef, int] = {}
         self._adopted: dict[str, Json] = {}
+        self._given_up: dict[ObjectRef, frozenset[int]] = {}
+        """Node ports that live Services have and that the commit gives them no more."""
         for manifest in desired:
             self._learn(manifest)
         self._ports: dict[int, ObjectRef] = {}
@@ -141,6 +149,9 @@ class Adapter:
                 str(target.get("name")),
             )
             self._least_replicas[scaled] = least if isinstance(least, int) else 1
+        elif kind == "Service" and ref in self._live:
+            present = self._live[ref].node_ports
+            self._given_up[ref] = present - nodeports.kept(body, present)
         elif kind == "PersistentVolume" and self._policy.adopt_volumes:
             self._adopted[ref.name] = body
 
@@ -327,8 +338,14 @@ class Adapter:
                 )
         for port in sorted(node_ports(draft.body)):
             holder = self._ports.get(port, draft.ref)
-            if holder != draft.ref:
-                _drop_node_port(draft, port)
+            if holder != draft.ref and port in self._given_up.get(holder, ()):
+                draft.ports_of_others[port] = holder
+                draft.warnings.append(
+                    f"It takes the node port {port} over from {holder}, which is moved to a free "
+                    "one until it gets its own."
+                )
+            elif holder != draft.ref:
+                draft.body = nodeports.without(draft.body, {port})
                 draft.warnings.append(
                     f"The node port {port} belongs to {holder}: it gets another one."
                 )
@@ -350,16 +367,6 @@ def _put_on_no_node(draft: _Draft) -> None:
         f"A DaemonSet cannot be scaled: the node selector {NO_NODE}, which no node has, keeps it "
         "from running."
     )
-
-
-def _drop_node_port(draft: _Draft, port: int) -> None:
-    if dig(draft.body, "spec", "healthCheckNodePort") == port:
-        draft.drop_spec("healthCheckNodePort")
-    ports = [
-        {name: value for name, value in item.items() if name != "nodePort" or value != port}
-        for item in items_of(draft.body, "spec", "ports")
-    ]
-    draft.set_spec(ports=ports)
 
 
 def with_owner_uids(

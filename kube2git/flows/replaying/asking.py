@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+from kube2git.core import fieldpath
 from kube2git.core.answers import RETRYABLE, Category, Refusal, classify
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType
-from kube2git.core.planning import settling
+from kube2git.core.planning import nodeports, settling
 from kube2git.core.planning.adapting import Adapted, under_temporary_name, with_owner_uids
 from kube2git.core.planning.graph import Graph
 from kube2git.core.planning.leftovers import Extra, removal_patch
@@ -93,11 +94,14 @@ class Asker:
         known = self._known(action, type)
         body, _ = with_owner_uids(adapted.body, self.view.uid_of)
         is_forced, yielded = False, tuple[Yielded, ...]()
-        for _ in range(3):
+        for _ in range(4):
             answer = self._send(Verb.APPLY, type, action.ref, body, is_forced=is_forced)
             if answer.is_ok:
                 return self._accepted(action, adapted, known, answer, type, yielded)
             refusal = classify(answer.status, answer.body, action.ref.kind_group)
+            if _is_for_want_of_ports(adapted, refusal):
+                body = nodeports.without(body, adapted.ports_of_others)
+                continue
             if refusal.category is not Category.CONFLICT:
                 break
             resolution = resolve(body, parse_conflicts(answer.body or {}), policy.owners)
@@ -147,10 +151,14 @@ class Asker:
             rule = cleaned.left_out.reason if cleaned.left_out else ""
             warning = f"An export of the target would leave it out: {rule}"
             return Settled(replace(action, warnings=(*action.warnings, warning)))
+        outcome = cleaned.body
+        if adapted.ports_of_others:
+            wanted = fieldpath.without(adapted.manifest.body, [field.path for field in yielded])
+            outcome = nodeports.as_wanted(outcome, wanted, adapted.ports_of_others)
         managers = raw.get("metadata", {}).get("managedFields") or ()
         policy = self.draft.request.policy
         settled = settling.accepted(
-            action, adapted, known, cleaned.body, managers, policy, yielded=yielded
+            action, adapted, known, outcome, managers, policy, yielded=yielded
         )
         removals = settled.leftovers.removals
         if not removals or known is None or action.action is not Action.UPDATE:
@@ -162,7 +170,7 @@ class Asker:
             action,
             adapted,
             known,
-            cleaned.body,
+            outcome,
             managers,
             policy,
             yielded=yielded,
@@ -239,3 +247,10 @@ class Asker:
             warning = f"The dry run could not tell, because {waits[0]} does not exist yet."
             return replace(action, warnings=(*action.warnings, warning))
         return settling.refused(action, refusal, policy)
+
+
+def _is_for_want_of_ports(adapted: Adapted, refusal: Refusal) -> bool:
+    """Tell whether an object is refused only for node ports that others still have."""
+    return bool(adapted.ports_of_others and refusal.fields) and all(
+        field.endswith(".nodePort") for field in refusal.fields
+    )

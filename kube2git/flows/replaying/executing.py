@@ -20,6 +20,7 @@ from kube2git.core.workloads import dig
 from kube2git.errors import ClusterUnreachableError, Kube2gitError
 from kube2git.flows.replaying.drafting import NAMESPACE, Draft
 from kube2git.flows.replaying.inventory import Entry
+from kube2git.flows.replaying.nodeports import make_room
 from kube2git.flows.replaying.readiness import Judge, Waiter, absence, readiness
 from kube2git.flows.replaying.request import Outcome, ReplayReport, Verdict
 from kube2git.flows.replaying.restoring import Restorer
@@ -71,6 +72,8 @@ class Execution:
         """Write, wait, delete; yield progress, each outcome, and the report last."""
         if self._actions:
             self._enter()
+            if not self._must_end():
+                make_room(self.draft, self.view)
             yield from self._write()
             yield from self._delete()
             yield from self._finish_claims()

@@ -358,6 +358,44 @@ def test_a_port_that_is_taken_is_given_up() -> None:
     assert [warning.split()[3] for warning in found.warnings] == ["30080", "30082"]
 
 
+def open_at(name: str, *ports: int, type: str = "NodePort") -> Json:
+    entries = [{"port": number, "nodePort": port} for number, port in enumerate(ports, 80)]
+    return service(name, type=type, ports=entries)
+
+
+def test_a_port_that_another_service_gives_up_is_taken_over() -> None:
+    mine, theirs = open_at("web", 30080), open_at("other", 30081)
+    target = [
+        live(mine, node_ports=frozenset({30080})),
+        live(theirs, node_ports=frozenset({30081})),
+    ]
+    found = adapt(open_at("web", 30081), open_at("other", 30080), target=target)
+    assert found.body == open_at("web", 30081)
+    assert found.ports_of_others == {30081: theirs_ref(theirs)}
+    assert "takes the node port 30081 over from service/other" in found.warnings[0]
+
+
+def theirs_ref(body: Json) -> ObjectRef:
+    return Manifest.of(body).ref
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_free"),
+    [
+        (open_at("other", 30082), True),
+        (open_at("other", type="ClusterIP"), True),
+        (open_at("other", 30081, 30082), False),
+        # Where none is named, the server leaves what is there.
+        (service("other", type="NodePort", ports=[{"port": 80}]), False),
+        (service("other", type="LoadBalancer", ports=[{"port": 80}]), False),
+    ],
+)
+def test_only_a_port_that_the_server_lets_go_is_given_up(wanted: Json, *, is_free: bool) -> None:
+    target = [live(open_at("other", 30081), node_ports=frozenset({30081}))]
+    found = adapt(open_at("web", 30081), wanted, target=target)
+    assert bool(found.ports_of_others) == is_free
+
+
 def test_its_own_ports_and_addresses_stay() -> None:
     body = service("web", clusterIP="10.0.0.9", ports=[{"port": 80, "nodePort": 30080}])
     own = live(body, node_ports=frozenset({30080}), cluster_ips=frozenset({"10.0.0.9"}))
