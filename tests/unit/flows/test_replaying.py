@@ -14,7 +14,7 @@ import pytest
 from kube2git.core import layout, yamlio
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.coverage import Coverage, KindCoverage
-from kube2git.core.objects import ref_of
+from kube2git.core.objects import ResourceType, ref_of
 from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
@@ -324,7 +324,10 @@ def test_a_volume_that_a_provisioner_made_in_the_target_is_known_too(repo: FakeR
 
 
 def test_no_other_cluster_is_asked_when_nothing_is_adopted(repo: FakeRepo) -> None:
-    commit(repo, *SHOP)
-    unreachable = FakeCluster()
-    unreachable.is_unreachable = True
-    assert adoption(FakeTarget(), repo, unreachable).action is Action.CREATE
+    asked: list[ResourceType] = []
+    prod = FakeCluster(before_kind=asked.append)
+    adoption(FakeTarget(), repo, prod)
+    assert asked == []
+    commit(repo, VOLUME)
+    adoption(FakeTarget(), repo, prod)
+    assert [type.kind for type in asked] == ["PersistentVolume"]

@@ -68,5 +68,7 @@ def test_a_context_that_leads_to_the_target_itself_does_not_count() -> None:
 
 def test_volumes_without_a_handle_are_not_taken_for_each_other() -> None:
     export: Json = {"csi": None, "nfs": {"server": "nfs.example.com", "path": "/"}}
-    other = known_volume(live(volume("other", **export), phase="Bound"))
-    assert SharedStorage([other], {"prod": [other]}).why_not(volume(**export)) == ""
+    here, there = (
+        known_volume(live(volume(name, **export), phase="Bound")) for name in ("here", "there")
+    )
+    assert SharedStorage([here], {"prod": [there]}).why_not(volume(**export)) == ""
