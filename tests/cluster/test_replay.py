@@ -464,9 +464,14 @@ def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space:
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     turned = dict(zip(names, (30202, 30203, 30201), strict=True))
-    for name, port in turned.items():
-        path = f"namespaces/{space}/Service/{name}.yaml"
-        commit(replayer.tool, path, node_port_service(space, port, name))
+    services = f"namespaces/{space}/Service"
+    commit_files(
+        replayer.tool,
+        {
+            f"{services}/{name}.yaml": yaml.safe_dump(node_port_service(space, port, name))
+            for name, port in turned.items()
+        },
+    )
     report = replayer.report("-n", space)
     assert report["report"]["complete"], report["report"]
     assert set(verdicts(report).values()) == {"configured"}
@@ -475,7 +480,15 @@ def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space:
         name: replayer.get(f"svc/{name}", space)["spec"]["ports"][0]["nodePort"] for name in names
     }
     assert found == turned
-    assert actions(replayer.report("-n", space)) == {}
+
+    # Whose port is somebody else's business is not moved.
+    patch = '[{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 30204}]'
+    replayer.target.kubectl("patch", "svc/a", "-n", space, "--type=json", "-p", patch)
+    commit(replayer.tool, f"{services}/b.yaml", node_port_service(space, 30204, "b"))
+    refused = replayer.report("-n", space, codes=(3,))
+    assert planned(refused, "a")["action"] == "blocked"
+    assert verdicts(refused) == {"Service/b": "failed"}
+    assert replayer.get("svc/a", space)["spec"]["ports"][0]["nodePort"] == 30204
 
 
 def test_objects_that_would_become_one_are_refused_before_any_write(
