@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
-from kube2git.adapters.csi import bodies, writing
+from kube2git.adapters.csi import bodies, leavings, writing
 from kube2git.adapters.csi.bodies import FAMILIES, GROUP, SINGLE, Family
 from kube2git.adapters.csi.cutting import Cut, take
 from kube2git.adapters.csi.errands import Errands, deletions, looks
@@ -163,6 +163,7 @@ class CsiSnapshotter:
         """Remove the objects of recorded snapshots; their data stay, as their policy is Retain."""
         if self._context.keeps_objects or not snapshots:
             return
+        self._clear()
         recorded = {
             (volume.driver, snapshot.handle) for volume, snapshot in snapshots if snapshot.is_ready
         }
@@ -177,6 +178,11 @@ class CsiSnapshotter:
             }
             - unripe
         )
+
+    def _clear(self) -> None:
+        """Remove what killed restores have left, wherever snapshot objects are written anyway."""
+        now = self._context.clock()
+        leavings.remove(self._target, self._landscape(), self._families(), now)
 
     def _settle(self, recorded: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Remove objects of recorded snapshots; return groups whose members are yet to come."""
@@ -233,6 +239,7 @@ class CsiSnapshotter:
         """Delete snapshots; yield GONE when the storage confirmed, else what stands against it."""
         if not snapshots:
             return
+        self._clear()
         landscape = self._landscape()
         errands, findings = deletions(snapshots)
         possible = []
@@ -267,6 +274,7 @@ class CsiSnapshotter:
         """Work out the objects by which claims come back; the storage is asked for each first."""
         if not requests:
             return
+        self._clear()
         landscape = self._landscape()
         restorer = Restorer(landscape, run)
         refusals = {request.claim: restorer.refusal(request, None) for request in requests}
