@@ -293,6 +293,27 @@ def test_a_snapshot_that_is_deleted_in_the_middle_is_told(storage: Storage) -> N
     assert storage.items(path) == []
 
 
+def test_a_claim_that_is_deleted_in_the_middle_of_its_cut_stays_for_it(storage: Storage) -> None:
+    namespace = storage.plane.create_namespace("csi")
+    volume = new_volume(storage, namespace, "data")
+    delay = Fault(delay=2, naming=volume.handle)
+    storage.driver.switch(Switches(faults={"CreateSnapshot": delay}))
+    request = CutRequest(port.new_run(), port.CLUSTER, (volume,))
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data"
+    events, is_deleted = [], False
+    for event in open_snapshotter(storage).create([request], wait=Wait.READY, seconds=60):
+        if event is not None:
+            events.append(event)
+        elif not is_deleted and objects(storage, namespace)[1:]:
+            is_deleted = True
+            assert storage.plane.request("DELETE", path).status == 200
+    assert [event.stage for event in events] == [Stage.CUT, Stage.READY]
+    storage.plane.wait(lambda: storage.get(path) == {}, "The end of the claim")
+    taken = events[-1].snapshot
+    assert taken is not None
+    assert taken.handle in storage.driver.state.snapshots
+
+
 def test_a_driver_without_snapshots_is_told_before_anything_happens(storage: Storage) -> None:
     volume = Volume(ClaimRef("any", "data"), "", "pv", "plain.csi.example.com", "vol-1")
     reason = open_snapshotter(storage).why_not(volume)

@@ -142,3 +142,21 @@ def test_a_snapshot_that_is_gone_is_told_before_anything_is_written(
     )
     assert answer.stdout.count("is gone") == len(FILES)
     assert storage.plane.get(f"/api/v1/namespaces/{shop}").status == 404
+
+
+def test_a_class_whose_secret_the_target_lacks_is_told_within_the_time_limit(
+    storage: Storage, shop: str, tool: Tool
+) -> None:
+    tool.export("--snapshots", "-n", shop)
+    classes = "/apis/storage.k8s.io/v1/storageclasses"
+    body = storage.get(f"{classes}/{CLASSES}")
+    prefix = "csi.storage.k8s.io/provisioner-secret"
+    parameters = {f"{prefix}-name": "key", f"{prefix}-namespace": shop}
+    locked = f"{CLASSES}-{shop}-locked"
+    storage.plane.create(classes, {**body, "metadata": {"name": locked}, "parameters": parameters})
+    answer = tool.run(
+        *("snapshot", "restore", "HEAD", "data", "-n", shop, "--map", f"{shop}={shop}-copy"),
+        *("--map-storage-class", f"{CLASSES}={locked}", "--timeout", "5s", "--yes"),
+        codes=(3,),
+    )
+    assert 'secrets "key" not found' in answer.stdout + answer.stderr

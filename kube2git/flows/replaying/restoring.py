@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from kube2git.core import layout
 from kube2git.core.health import Health, Status
 from kube2git.core.objects import Manifest, ObjectRef, ref_of
-from kube2git.core.ports import Repo, Snapshotter, Verb, WriteRequest
+from kube2git.core.ports import PageRead, Repo, Snapshotter, SweepRequest, Verb, WriteRequest
 from kube2git.core.snapshots import ClaimRef, Finding, Restoration, RestoreRequest, Snapshot, Volume
 from kube2git.core.snapshots.records import VolumeRecord, read_records
 from kube2git.core.snapshots.restoring import CLAIM, DEFAULT_CLASS, Restores, choose
@@ -24,6 +24,7 @@ from kube2git.flows.replaying.target import TargetView
 
 GRACE = 20.0
 """Seconds in which a claim that waits for its first Pod must have been given a node."""
+_EVENT = "Event"
 _NODE = "volume.kubernetes.io/selected-node"
 
 
@@ -159,6 +160,9 @@ class Restorer:
             }
             left = {ref: health for ref, health in left.items() if ref not in judges}
             left |= self.waiter.wait(judges, fresh, deadline)
+        for ref in left:
+            if complaint := self._complaint(ref):
+                self.warnings.append(f"{ref} is not bound: {complaint}")
         waiting = {self._group(ref) for ref in left} - {""}
         for ref in restored:
             passing = self.ready[ref].passing
@@ -171,6 +175,20 @@ class Restorer:
                     "be deleted then."
                 )
         return left
+
+    def _complaint(self, ref: ObjectRef) -> str:
+        """Return what was last warned of about a claim, as its Events tell; "" when nothing."""
+        type = self.view.types.get(_EVENT)
+        warnings: dict[str, str] = {}
+        request = SweepRequest([[type]] if type else [], (ref.namespace,))
+        for page in self.view.target.sweep(request):
+            for item in page.items if isinstance(page, PageRead) else ():
+                body = item.decode("v1", _EVENT)
+                about = dig(body, "involvedObject", "kind"), dig(body, "involvedObject", "name")
+                if about == (ref.kind, ref.name) and body.get("type") == "Warning":
+                    made = body["metadata"].get("creationTimestamp")
+                    warnings[str(body.get("lastTimestamp") or made)] = str(body.get("message"))
+        return " ".join(warnings[max(warnings)].split()) if warnings else ""
 
     def _group(self, ref: ObjectRef) -> str:
         return self.restores.requests[ref].snapshot.group
