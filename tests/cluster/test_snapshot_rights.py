@@ -114,6 +114,24 @@ def test_one_process_needs_the_rights_of_the_guide(
     assert [one["outcome"] for one in report["snapshots"]["outcomes"]] == ["failed"]
 
 
+def test_who_may_only_read_can_plan_what_comes_back(
+    storage: Storage, namespace: str, tmp_path: Path
+) -> None:
+    owner = make_tool(storage.plane.kubeconfig, tmp_path)
+    owner.export("--snapshots", "-n", namespace)
+    storage.plane.kubectl("-n", namespace, "delete", "pvc", "data", "--timeout=60s")
+    verbs = ["get", "list", "watch"]
+    bind(storage, namespace, "reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}])
+    reader = Tool(kubeconfig(storage, namespace, "reader", tmp_path), owner.repo, tmp_path)
+    plan = ("replay", "HEAD", "-n", namespace, "--volumes=restore", "--dry-run=client")
+    told = reader.run(*plan).stdout
+    assert "Its data comes back as of" in told
+    assert "could not be looked at: volumesnapshotcontents" in told
+    assert "cannot create resource" in told
+    assert "It will be looked at when the replay runs." in told
+    assert "looked at" not in owner.run(*plan).stdout
+
+
 def test_the_sidecar_holds_the_rights_on_the_storage_and_the_exporter_reads(
     storage: Storage, namespace: str, tmp_path: Path
 ) -> None:

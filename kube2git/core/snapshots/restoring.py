@@ -38,16 +38,20 @@ class Restores:
         left = {ref: one for ref, one in self.requests.items() if ref not in refusals}
         return Restores(left, {**self.blocked, **refusals}, self.notes)
 
-    def verified(self, findings: Iterable[Finding]) -> Restores:
+    def verified(self, findings: Iterable[Finding], *, is_dry_run: bool = False) -> Restores:
         """Return what is left of it when each snapshot has been looked at.
 
-        A snapshot that nobody found, or that is not ready, blocks its claim.
+        A snapshot that nobody found, or that is not ready, blocks its claim; in a dry run not one
+        that could not be looked at, which may take rights that the run itself has.
         """
         found = {identity(finding.snapshot): finding for finding in findings}
         requests: dict[ObjectRef, RestoreRequest] = {}
         blocked, notes = dict(self.blocked), dict(self.notes)
         for ref, request in self.requests.items():
             finding = found.get(identity(request.snapshot))
+            if is_dry_run and finding and finding.existence is Existence.UNREACHABLE:
+                requests[ref], notes[ref] = request, _unseen(finding)
+                continue
             objection = _objection(request.snapshot, finding)
             if objection or finding is None:
                 blocked[ref] = objection
@@ -177,6 +181,14 @@ def _mode_objection(manifest: Manifest, entry: Entry) -> str:
     return (
         f"It asks for a volume in mode {asked}, and the snapshot {entry.snapshot.handle} is of one "
         f"in mode {had}. Restore it with volumeMode: {had}, or use --volumes=empty."
+    )
+
+
+def _unseen(finding: Finding) -> str:
+    snapshot = finding.snapshot
+    return (
+        f"The {snapshot.method} snapshot {snapshot.handle} could not be looked at: "
+        f"{finding.reason} It will be looked at when the replay runs."
     )
 
 

@@ -56,6 +56,7 @@ from kube2git.flows.replaying.neighbours import shared_storage
 from kube2git.flows.replaying.request import (
     ASKED,
     Companion,
+    DryRun,
     FindNeighbours,
     FindSnapshotters,
     ReplayRequest,
@@ -492,7 +493,9 @@ class Drafter:
         if restores.requests:
             self.snapshotters = self.find_snapshotters()
             restores = restores.without(refusals(restores, self.snapshotters))
-            restores = restores.verified(findings(restores.requests.values(), self.snapshotters))
+            is_dry_run = self.request.dry_run is not DryRun.NONE
+            found = findings(restores.requests.values(), self.snapshotters, is_dry_run=is_dry_run)
+            restores = restores.verified(found, is_dry_run=is_dry_run)
         self.restores = restores
         sizes = {ref: request.size for ref, request in restores.requests.items()}
         objects = tuple(

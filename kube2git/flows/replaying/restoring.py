@@ -12,12 +12,20 @@ from kube2git.core import layout
 from kube2git.core.health import Health, Status
 from kube2git.core.objects import Manifest, ObjectRef, ref_of
 from kube2git.core.ports import PageRead, Repo, Snapshotter, SweepRequest, Verb, WriteRequest
-from kube2git.core.snapshots import ClaimRef, Finding, Restoration, RestoreRequest, Snapshot, Volume
+from kube2git.core.snapshots import (
+    ClaimRef,
+    Existence,
+    Finding,
+    Restoration,
+    RestoreRequest,
+    Snapshot,
+    Volume,
+)
 from kube2git.core.snapshots.records import VolumeRecord, read_records
 from kube2git.core.snapshots.restoring import CLAIM, DEFAULT_CLASS, Restores, choose
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
-from kube2git.errors import Kube2gitError
+from kube2git.errors import ClusterDeniedError, Kube2gitError, SnapshotterError
 from kube2git.flows.replaying.readiness import Judge, Waiter
 from kube2git.flows.replaying.survey import Live
 from kube2git.flows.replaying.target import TargetView
@@ -88,15 +96,28 @@ def refusals(restores: Restores, snapshotters: Mapping[str, Snapshotter]) -> dic
 
 
 def findings(
-    requests: Iterable[RestoreRequest], snapshotters: Mapping[str, Snapshotter]
+    requests: Iterable[RestoreRequest],
+    snapshotters: Mapping[str, Snapshotter],
+    *,
+    is_dry_run: bool,
 ) -> Iterator[Finding]:
-    """Look at every snapshot that is to be restored; what nobody handles is not told."""
+    """Look at every snapshot that is to be restored; what nobody handles is not told.
+
+    A storage that cannot be used at all is told of each snapshot in a dry run, else raised.
+    """
     by_method: dict[str, list[tuple[Volume, Snapshot]]] = {}
     for request in requests:
         by_method.setdefault(request.snapshot.method, []).append((request.source, request.snapshot))
     for method, snapshots in by_method.items():
-        if method in snapshotters:
+        if method not in snapshotters:
+            continue
+        try:
             yield from (found for found in snapshotters[method].verify(snapshots) if found)
+        except (SnapshotterError, ClusterDeniedError) as error:
+            if not is_dry_run:
+                raise
+            for _, snapshot in snapshots:
+                yield Finding(snapshot, Existence.UNREACHABLE, f"{error}.")
 
 
 @dataclass

@@ -14,11 +14,18 @@ from kube2git.core.objects import ref_of
 from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.policy import Policy, Volumes
 from kube2git.core.ports import KindStatus, Snapshotter, Verb, WriteRequest
-from kube2git.core.snapshots import ClaimRef, Restoration, Snapshot, Volume
+from kube2git.core.snapshots import (
+    ClaimRef,
+    Existence,
+    Finding,
+    Restoration,
+    Snapshot,
+    Volume,
+)
 from kube2git.core.snapshots.records import Entry, VolumeRecord
-from kube2git.errors import ClusterUnreachableError, RefusedError
+from kube2git.errors import ClusterUnreachableError, RefusedError, SnapshotterError
 from kube2git.flows import replaying
-from kube2git.flows.replaying import Draft, ReplayReport, ReplayRequest, Verdict
+from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest, Verdict
 from tests.fakes.repo import FakeRepo
 from tests.fakes.snapshotter import FakeSnapshotter, FakeStorage, Kept
 from tests.fakes.target import FakeTarget
@@ -352,3 +359,36 @@ def test_what_a_claim_is_made_of_stays_while_it_is_not_bound(world: World) -> No
     assert [ref.name for ref in report.not_ready] == ["data"]
     assert "configmap/helper -n shop" in report.warnings[0]
     assert ("shop", "helper") in world.target.store.at("ConfigMap")
+
+
+# ── who may not look ─────────────────────────────────────────────────────────────────────────
+
+
+class Unseen(FakeSnapshotter):
+    """Cannot look at a snapshot."""
+
+    def verify(self, snapshots: Any) -> Any:
+        for _, snapshot in snapshots:
+            yield Finding(snapshot, Existence.UNREACHABLE, "contents is forbidden.")
+
+
+SEEN_LATER = (
+    "The fake snapshot snap-1 could not be looked at: contents is forbidden. "
+    "It will be looked at when the replay runs."
+)
+
+
+def test_a_dry_run_of_one_who_may_not_look_tells_so_and_the_run_itself_looks(world: World) -> None:
+    seeing, world.snapshotter = world.snapshotter, Unseen(world.storage)
+    planned = world.action("data", dry_run=DryRun.CLIENT)
+    assert (planned.action, planned.warnings) == (Action.CREATE, (SEEN_LATER,))
+    assert world.action("data").action is Action.BLOCKED
+    assert isinstance(seeing, FakeSnapshotter)
+    world.snapshotter = seeing
+    seeing.error = SnapshotterError("contents is forbidden")
+    assert world.action("data", dry_run=DryRun.CLIENT).warnings == (SEEN_LATER,)
+    with pytest.raises(SnapshotterError):
+        world.plan()
+    seeing.error = None
+    world.storage.snapshots.clear()
+    assert world.action("data", dry_run=DryRun.CLIENT).action is Action.BLOCKED
