@@ -5,8 +5,8 @@
         environ = ec2.environ()
 
 Beyond moto, always: answers come in pages (``MaxResults``, ``NextToken``), one ``ClientToken``
-gives one volume, a new snapshot is pending, and a group leaves out what it was told to. The rest is
-faults, by the operation's name and its parameters.
+gives one volume, a new snapshot is pending, a group leaves out what it was told to, and ``self`` is
+this account. The rest is faults, by the operation's name and its parameters.
 """
 
 from __future__ import annotations
@@ -210,6 +210,8 @@ class _Moto:
             if given.get("Action") in ("CreateSnapshot", "CreateSnapshots"):
                 body = answer.body.replace(b">completed<", b">pending<")
                 answer = replace(answer, body=body)
+            if given.get("Owner.1") == "self":
+                answer = _own(answer)
             if token and answer.status == 200:
                 self.by_token[token] = answer
         return _page(answer, given) if "MaxResults" in given else answer
@@ -238,6 +240,21 @@ def _without_excluded(answer: Reply, given: Mapping[str, str]) -> Reply:
                 found.remove(item)
                 for backend in get_backend("ec2")[ACCOUNT].values():
                     backend.snapshots.pop(str(parts["snapshotId"]), None)
+    return replace(answer, body=ElementTree.tostring(root))
+
+
+def _own(answer: Reply) -> Reply:
+    """Leave out the snapshots of other accounts."""
+    if not re.search(rb"<ownerId>(?!%s<)" % ACCOUNT.encode(), answer.body):
+        return answer
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(answer.body)
+    for found in root.iter():
+        for item in list(found):
+            parts = {part.tag.rpartition("}")[2]: part.text for part in item}
+            if parts.get("ownerId") not in (None, ACCOUNT):
+                found.remove(item)
     return replace(answer, body=ElementTree.tostring(root))
 
 

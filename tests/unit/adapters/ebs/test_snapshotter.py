@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
-from kube2git.adapters.ebs import EbsSnapshotter
+from kube2git.adapters.ebs import EbsSnapshotter, Patience
 from kube2git.core.snapshots import (
     ClaimRef,
     CutRequest,
@@ -23,6 +22,7 @@ from kube2git.core.snapshots import (
 from kube2git.errors import SnapshotterError
 from tests import ec2faults
 from tests.ec2faults import Ec2
+from tests.faults import Answer, Reply, Request
 from tests.unit.adapters.ebs.volumes import CLUSTER, QUICK, ebs_volume
 
 RUN = "nightly-20260304050607"
@@ -209,6 +209,29 @@ def test_endless_throttling_ends_with_a_sentence(ec2: Ec2, snapshotter: EbsSnaps
     assert len(ec2.calls("CreateSnapshot")) == QUICK.attempts
 
 
+def test_no_try_goes_beyond_the_time_limit(ec2: Ec2) -> None:
+    ec2.on("CreateSnapshot", ec2faults.too_often)
+    patient = EbsSnapshotter(patience=Patience(first=60, longest=60))
+    event = last(patient, ebs_volume(ec2.new_volume()), seconds=5)
+    assert event.stage is Stage.FAILED
+    assert "(SnapshotCreationPerVolumeRateExceeded)" in event.reason
+    assert len(ec2.calls("CreateSnapshot")) == 1
+
+
+def test_a_snapshot_that_somebody_deletes_meanwhile_has_failed(
+    ec2: Ec2, snapshotter: EbsSnapshotter
+) -> None:
+    def deleting(request: Request, proper: Answer) -> Reply:
+        ec2.backend().snapshots.clear()
+        return proper(request)
+
+    ec2.on("DescribeSnapshots", ec2faults.state("pending"), nth={2})
+    ec2.on("DescribeSnapshots", deleting, nth={3})
+    event = last(snapshotter, ebs_volume(ec2.new_volume()))
+    assert event.stage is Stage.FAILED
+    assert event.reason == "The snapshot was deleted while it was waited for."
+
+
 def test_a_volume_that_is_gone_fails_alone(ec2: Ec2, snapshotter: EbsSnapshotter) -> None:
     gone, there = ebs_volume("vol-0123456789abcdef0"), ebs_volume(ec2.new_volume())
     told = take(snapshotter, gone, there)
@@ -245,13 +268,22 @@ def test_a_request_that_failed_inside_ec2_is_sent_again(
     assert len(ec2.backend().snapshots) == 1
 
 
-@pytest.mark.parametrize("code", ["AuthFailure", "ExpiredToken", "RequestExpired"])
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("AuthFailure", "are not accepted"),
+        ("ExpiredToken", "have expired"),
+        ("RequestExpired", "have expired"),
+    ],
+)
 def test_credentials_that_do_not_work_end_the_run(
-    ec2: Ec2, snapshotter: EbsSnapshotter, code: str
+    ec2: Ec2, snapshotter: EbsSnapshotter, code: str, what: str
 ) -> None:
     ec2.on("CreateSnapshot", ec2faults.error(code, f"the key {ec2faults.SECRET} is bad", 401))
-    with pytest.raises(SnapshotterError, match=re.escape(f"in eu-west-1 ({code})")) as caught:
+    with pytest.raises(SnapshotterError) as caught:
         take(snapshotter, ebs_volume(ec2.new_volume()))
+    assert str(caught.value) == f"the AWS credentials {what} in eu-west-1 ({code})"
+    assert len(ec2.calls("CreateSnapshot")) == 1
     assert ec2faults.SECRET not in f"{caught.value}{caught.value.hint}"
     assert "aws sts get-caller-identity" in caught.value.hint
     assert caught.value.__cause__ is None
@@ -326,6 +358,25 @@ def test_the_findings_of_many_are_right(ec2: Ec2, snapshotter: EbsSnapshotter) -
     assert kept == {Existence.EXISTS}
 
 
+def test_a_look_tells_apart_what_is_shared_deleted_and_in_the_bin(
+    ec2: Ec2, snapshotter: EbsSnapshotter
+) -> None:
+    volume = ebs_volume(ec2.new_volume())
+    mine, shared = (ec2.backend().create_snapshot(volume.handle, "") for _ in range(2))
+    shared.owner_id = "999999999999"
+    ids = [mine.id, shared.id, "snap-0123456789abcdef0"]
+    pairs = [(volume, Snapshot(handle, "ebs", mine.start_time, RUN)) for handle in ids]
+
+    def existence() -> dict[str, Existence]:
+        found = (one for one in snapshotter.verify(pairs) if one is not None)
+        return {one.snapshot.handle: one.existence for one in found}
+
+    exists, gone = Existence.EXISTS, Existence.GONE
+    assert existence() == dict(zip(ids, (exists, exists, gone), strict=True))
+    ec2.on("DescribeSnapshots", ec2faults.state("recoverable"), having="snapshot-id")
+    assert existence() == dict(zip(ids, (gone, exists, gone), strict=True))
+
+
 # ── delete, restore, copy ────────────────────────────────────────────────────────────────────
 
 
@@ -337,6 +388,16 @@ def test_what_bears_no_marks_is_never_deleted(ec2: Ec2, snapshotter: EbsSnapshot
     assert finding.existence is Existence.EXISTS
     assert "none of kube2git's marks" in finding.reason
     assert foreign.id in ec2.backend().snapshots
+
+
+def test_what_another_prune_deleted_a_moment_ago_is_gone(
+    ec2: Ec2, snapshotter: EbsSnapshotter
+) -> None:
+    volume = ebs_volume(ec2.new_volume())
+    snapshot = taken(snapshotter, volume)
+    ec2.on("DeleteSnapshot", ec2faults.error("InvalidSnapshot.NotFound"))
+    (finding,) = filter(None, snapshotter.delete([(volume, snapshot)], seconds=10))
+    assert (finding.existence, finding.reason) == (Existence.GONE, "")
 
 
 def test_a_snapshot_that_an_image_uses_stays(ec2: Ec2, snapshotter: EbsSnapshotter) -> None:
@@ -402,10 +463,23 @@ def test_a_zone_of_another_region_asks_for_a_copy(ec2: Ec2, snapshotter: EbsSnap
 
 
 def test_a_volume_that_ec2_gives_up_is_told(ec2: Ec2, snapshotter: EbsSnapshotter) -> None:
-    volume = ebs_volume(ec2.new_volume())
+    volume = ebs_volume(ec2.new_volume(encrypted=True, kms_key_id="alias/shop"))
     snapshot = taken(snapshotter, volume)
     ec2.on("DescribeVolumes", ec2faults.state("error"), having="volume-id")
-    assert "gave the volume" in restored(snapshotter, [restoring(volume, snapshot)])
+    reason = restored(snapshotter, [restoring(volume, snapshot)])
+    assert "gave the volume" in reason
+    assert "may this identity use the key alias/shop?" in reason
+
+
+def test_a_snapshot_that_is_not_ready_makes_no_volume_yet(
+    ec2: Ec2, snapshotter: EbsSnapshotter
+) -> None:
+    volume = ebs_volume(ec2.new_volume())
+    snapshot = taken(snapshotter, volume)
+    ec2.on("CreateVolume", ec2faults.error("IncorrectState", "pending"))
+    assert restored(snapshotter, [restoring(volume, snapshot)]) == (
+        f"The snapshot {snapshot.handle} is not ready yet; try again when it is."
+    )
 
 
 def test_a_volume_that_is_not_made_in_time_is_told(ec2: Ec2, snapshotter: EbsSnapshotter) -> None:
