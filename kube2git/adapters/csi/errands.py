@@ -3,11 +3,15 @@
 They are bound to no snapshot object; the driver's own sidecar acts on them all the same. A driver
 that cannot list its snapshots accepts every handle as ready: only a creation time that agrees with
 the record's shows that it knew the snapshot.
+
+Several processes may be at it at once. Each looks through objects of its own; a deletion has the
+same name everywhere, and whoever comes second watches the first one's.
 """
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +30,8 @@ NOT_FOUND = ("can not find snapshot for snapshotid", "code = notfound")
 """What the sidecar writes when the driver does not know a handle."""
 TOLERANCE = timedelta(seconds=1)
 FRESH = timedelta(seconds=10)
+LEFT_BEHIND = timedelta(hours=1)
+"""A look that is so old is one of a process that was killed."""
 UNSURE = (
     "The CSI driver accepts the handle but does not list its snapshots, so nothing proves that "
     "the snapshot exists."
@@ -48,6 +54,8 @@ class Errand:
     purpose: Purpose
     family: Family
     pairs: Sequence[Pair]
+    nonce: str = ""
+    """What sets a name apart from those of others at the same errand."""
     content: Json | None = None
     """The object as it is now."""
     is_own: bool = True
@@ -61,7 +69,7 @@ class Errand:
     @property
     def name(self) -> str:
         volume, snapshot = self.pairs[0]
-        mark = bodies.hashed(volume.driver, self.handle(snapshot))
+        mark = bodies.hashed(volume.driver, self.handle(snapshot), self.nonce)
         return f"kube2git-{self.purpose.value}-{mark}"
 
     def handle(self, snapshot: Snapshot) -> str:
@@ -90,6 +98,7 @@ class Errands:
             if errand.purpose is Purpose.DELETE
         }
         self._snapshots: dict[tuple[Family, str, str], Json] = {}
+        self._left_behind: list[tuple[Family, Json]] = []
         self._has_begun = False
 
     def run(self, seconds: float) -> Iterator[Finding | None]:
@@ -140,7 +149,10 @@ class Errands:
             return
         errand = self._by_name.get((family, metadata["name"]))
         is_own = errand is not None
-        if errand is None and dig(body, "metadata", "labels", bodies.LABEL) in ("cut", "group"):
+        label = dig(body, "metadata", "labels", bodies.LABEL)
+        if errand is None and label == Purpose.LOOK.value and _is_left_behind(body):
+            self._left_behind.append((family, body))
+        if errand is None and label in ("cut", "group"):
             handle = bodies.handle_of(family, body)
             errand = self._by_handle.get((family, str(dig(body, "spec", "driver")), handle))
         if errand is None:
@@ -153,13 +165,10 @@ class Errands:
     def _beginning(self, errand: Errand) -> Callable[[], None]:
         def begin() -> None:
             type = self._landscape.types[errand.family.content]
-            if errand.content is not None and errand.is_own and errand.purpose is Purpose.LOOK:
-                # Left by a run that was killed; what it shows may be old.
-                writing.delete(self._target, type, errand.content)
-                errand.content = None
             if errand.content is None:
                 answer = writing.create(self._target, type, self._pinned(errand))
-                errand.refusal = writing.refusal(answer)
+                if answer.status != writing.CONFLICT:  # with it, another one's is told at once
+                    errand.refusal = writing.refusal(answer)
                 errand.content = answer.body if answer.is_ok else None
             elif not errand.is_own:
                 self._release(errand, errand.content)
@@ -186,7 +195,8 @@ class Errands:
         """Delete what was kept of the cut, and the data with it."""
         type = self._landscape.types[errand.family.content]
         answer = writing.apply(self._target, type, bodies.releasing(errand.family, content))
-        errand.refusal = writing.refusal(answer)
+        if answer.status not in (404, writing.CONFLICT):  # or somebody else was faster
+            errand.refusal = writing.refusal(answer)
         if errand.refusal:
             return
         snapshot = self._snapshots.get(
@@ -267,6 +277,13 @@ class Errands:
             if errand.content is not None and errand.is_own and not errand.is_deleting:
                 type = self._landscape.types[errand.family.content]
                 writing.delete(self._target, type, errand.content)
+        for family, content in self._left_behind:
+            writing.delete(self._target, self._landscape.types[family.content], content)
+
+
+def _is_left_behind(content: Json) -> bool:
+    made = datetime.fromisoformat(content["metadata"]["creationTimestamp"])
+    return datetime.now(UTC) - made > LEFT_BEHIND
 
 
 def is_unknown(error: str) -> bool:
@@ -275,7 +292,8 @@ def is_unknown(error: str) -> bool:
 
 def looks(pairs: Sequence[Pair]) -> list[Errand]:
     """Plan one look at each snapshot."""
-    return [Errand(Purpose.LOOK, SINGLE, [pair]) for pair in pairs]
+    nonce = uuid.uuid4().hex
+    return [Errand(Purpose.LOOK, SINGLE, [pair], nonce) for pair in pairs]
 
 
 def deletions(pairs: Sequence[Pair]) -> tuple[list[Errand], list[Finding]]:
