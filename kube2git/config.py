@@ -18,7 +18,6 @@ from typing import Any
 from kube2git.core import durations, schedules
 from kube2git.core.sealing import LeakPolicy
 from kube2git.core.selection import ClusterScoped, LabelSelector, LabelSelectorError
-from kube2git.core.snapshots import Wait
 from kube2git.errors import UsageError
 
 Problem = tuple[str, str]
@@ -313,6 +312,14 @@ class RetentionSettings:
     )
 
 
+class SnapshotWait(enum.StrEnum):
+    """How far runs wait for their snapshots."""
+
+    AUTO = "auto"
+    CUT = "cut"
+    READY = "ready"
+
+
 @dataclass(frozen=True)
 class SnapshotSettings:
     """Snapshots of persistent volumes; docs/snapshots.md explains them."""
@@ -329,8 +336,10 @@ class SnapshotSettings:
         "By storage class, where the choice is not to be left to kube2git: "
         "{gp3: {snapshotter: csi, snapshot_class: ebs-retain}}."
     )
-    wait: Wait = _setting(
-        Wait.READY, "How far to wait: ready, or cut (the data is fixed, the next run completes)."
+    wait: SnapshotWait = _setting(
+        SnapshotWait.AUTO,
+        "How far to wait: ready, cut (the data is fixed, the next run completes the record), or "
+        "auto: cut in runs of a schedule, ready in all others.",
     )
     timeout: float = _setting(600.0, "Seconds that all snapshots of a run may take.")
     freeze_timeout: float = _setting(60.0, "Seconds that hooks may keep a Pod frozen for the cut.")

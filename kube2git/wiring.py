@@ -15,7 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kube2git.config import ConfigError, SealingSettings, Settings, SigningForm, load
+from kube2git.config import (
+    ConfigError,
+    SealingSettings,
+    Settings,
+    SigningForm,
+    SnapshotWait,
+    load,
+)
 from kube2git.core.selection import Patterns, Selection
 from kube2git.errors import SnapshotterError, UsageError
 
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
     from kube2git.core.sealing import Identities, Opener, Sealing
     from kube2git.core.snapshots.retention import Retention
     from kube2git.core.wire import Json
-    from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting
+    from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting, Task
 
 CONFIG_NAME = "kube2git.yaml"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -185,10 +192,14 @@ def lease(settings: Settings) -> KubeLease:
             "no namespace is known for the Lease",
             hint="Set serve.lease_namespace, or leave serve.lease_name empty.",
         )
-    return _lease(settings, namespace, chosen.lease_name, chosen.lease_seconds)
+    return _lease(settings, namespace, chosen.lease_name, chosen.lease_seconds, _holder())
 
 
-def _lease(settings: Settings, namespace: str, name: str, seconds: float) -> KubeLease:
+def _holder() -> str:
+    return f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+
+
+def _lease(settings: Settings, namespace: str, name: str, seconds: float, holder: str) -> KubeLease:
     from kube2git.adapters.kube.connection import connect
     from kube2git.adapters.kube.leasing import KubeLease
     from kube2git.adapters.kube.retrying import Backoff
@@ -202,7 +213,7 @@ def _lease(settings: Settings, namespace: str, name: str, seconds: float) -> Kub
         connect(connection),
         namespace,
         name,
-        f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+        holder,
         seconds=seconds,
     )
 
@@ -629,17 +640,24 @@ def own_snapshotters(settings: Settings, target: Callable[[], Target]) -> dict[s
     return found
 
 
-def snapshot_request(settings: Settings, **choices: Any) -> SnapshotRequest:
+def snapshot_request(
+    settings: Settings, *, is_scheduled: bool = False, **choices: Any
+) -> SnapshotRequest:
     """Return what to snapshot, and how: the settings, and choices that are fields of the request.
 
-    Raise UsageError when a hook is not understood.
+    ``is_scheduled``: a run follows of itself, and completes what this one need not wait for. Raise
+    UsageError when a hook is not understood.
     """
     from kube2git.core.selection import LabelSelector
+    from kube2git.core.snapshots import Wait
     from kube2git.core.snapshots.choosing import ClaimSelection, ClassRule
     from kube2git.core.snapshots.hooks import parse_rules
     from kube2git.flows.snapshotting import SnapshotRequest
 
     chosen = settings.snapshots
+    wait = Wait.CUT if is_scheduled else Wait.READY
+    if chosen.wait is not SnapshotWait.AUTO:
+        wait = Wait(chosen.wait)
     request = SnapshotRequest(
         selection=ClaimSelection(
             Patterns(chosen.namespaces),
@@ -650,21 +668,21 @@ def snapshot_request(settings: Settings, **choices: Any) -> SnapshotRequest:
         classes={name: ClassRule(**fields) for name, fields in chosen.classes.items()},
         hooks=parse_rules(chosen.hooks),
         group_label=chosen.group_label,
-        wait=chosen.wait,
+        wait=wait,
         seconds=chosen.timeout,
         freeze=chosen.freeze_timeout,
     )
     return replace(request, **choices)
 
 
-def snapshotting(settings: Settings, **choices: Any) -> Snapshotting:
-    """Return a run over the volumes; ``choices`` as for ``snapshot_request``."""
+def snapshotting(settings: Settings, *, is_scheduled: bool = False, **choices: Any) -> Snapshotting:
+    """Return a run over the volumes; the rest is as for ``snapshot_request``."""
     from kube2git.adapters.kube.applying import KubeTarget
     from kube2git.adapters.kube.commands import PodCommands
     from kube2git.adapters.kube.connection import connect
-    from kube2git.flows.snapshotting import Snapshotting
+    from kube2git.flows.snapshotting import Snapshotting, Task
 
-    request = snapshot_request(settings, **choices)
+    request = snapshot_request(settings, is_scheduled=is_scheduled, **choices)
     connection = connect(_connection_settings(settings))
     target = KubeTarget(connection, page_size=settings.cluster.page_size)
     try:
@@ -679,17 +697,18 @@ def snapshotting(settings: Settings, **choices: Any) -> Snapshotting:
         found,
         PodCommands(connection),
         request,
-        lease=_snapshot_lease(settings),
+        lease=snapshot_lease(settings, Task.TAKE),
     )
 
 
-def _snapshot_lease(settings: Settings) -> KubeLease | None:
+def snapshot_lease(settings: Settings, task: Task) -> KubeLease | None:
+    """Return what keeps runs over the snapshots apart; None where that is not wanted."""
     from kube2git.flows.snapshotting import LEASE_SECONDS
 
     namespace = settings.snapshots.lease_namespace
     if not namespace:
         return None
-    return _lease(settings, namespace, "kube2git-snapshots", LEASE_SECONDS)
+    return _lease(settings, namespace, "kube2git-snapshots", LEASE_SECONDS, f"{task}-{_holder()}")
 
 
 def retention(settings: Settings) -> Retention:

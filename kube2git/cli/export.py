@@ -17,7 +17,7 @@ from kube2git.cli import options, output, snapshot
 @click.option(
     "--allow-mass-removal", is_flag=True, help="Go on although most objects would be removed."
 )
-@click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
+@options.schedule_option
 @click.option(
     "--snapshots/--no-snapshots",
     "takes_snapshots",
@@ -87,7 +87,9 @@ def command(
             clock=wiring.now,
             sealing=wiring.sealing(settings, makes_key=True),
             is_superseded=is_superseded,
-            snapshots=wiring.snapshotting(settings) if takes_snapshots else None,
+            snapshots=wiring.snapshotting(settings, is_scheduled=schedule != options.MANUAL)
+            if takes_snapshots
+            else None,
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event), event.phase)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MANUAL = "manual"
+"""In place of a schedule's name: of runs that somebody starts."""
+
 _REPO: dict[str, str] = {
     "repo": "repo",
     "branch": "git.branch",
@@ -103,6 +106,13 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
         )(command)
 
     return add
+
+
+def schedule_option(command: Command) -> Command:
+    """--schedule."""
+    return click.option(
+        "--schedule", default=MANUAL, metavar="NAME", help="Name of the run's schedule."
+    )(command)
 
 
 def reveal_option(command: Command) -> Command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,10 +28,14 @@ _namespaces = click.option(
 
 @command.command("create")
 @click.option("--dry-run", is_flag=True, help="Say which claims would be snapshotted, by what.")
-@click.option("--wait", type=click.Choice(["ready", "cut"]), help="How far to wait. [ready]")
+@click.option(
+    "--wait",
+    type=click.Choice(["ready", "cut"]),
+    help="How far to wait. [ready; cut with --schedule]",
+)
 @click.option("--timeout", type=options.Seconds(), metavar="TIME", help="For all of them. [10m]")
 @click.option("--push/--no-push", default=None, help="Push to the remote. [push]")
-@click.option("--schedule", default="manual", metavar="NAME", help="Name of the run's schedule.")
+@options.schedule_option
 @options.output_option("table", "json")
 @options.selection_options
 @options.cluster_options
@@ -63,7 +68,11 @@ def create(
         for event in snapshotting.create(
             wiring.cluster(settings),
             wiring.repository(settings),
-            wiring.snapshotting(settings, **choices(wait, timeout)),
+            wiring.snapshotting(
+                settings,
+                is_scheduled=schedule != options.MANUAL,
+                **choices(wait, timeout),
+            ),
             clock=wiring.now,
             schedule=schedule,
             push=settings.git.push if push is None else push,
@@ -235,8 +244,9 @@ def prune(
 
     The newest ready snapshot of a claim always stays.
 
-    Exit codes: 0 done; 3 some could not be deleted, and are listed; 5 nobody could be asked; 12 the
-    commit is in the local repository only, because the push failed.
+    Exit codes: 0 done; 3 some could not be deleted, and are listed; 5 nobody could be asked; 11
+    another run is at work on the snapshots; 12 the commit is in the local repository only, because
+    the push failed.
     """
     from dataclasses import replace
 
@@ -254,13 +264,13 @@ def prune(
         dry_run=True,
         orphans=orphans,
     )
-    report = _prune(repository, found, request)
+    report = _prune(settings, repository, found, request)
     doomed = sum(not one.decision.stays for one in report.snapshots)
     if doomed and not dry_run:
         if not yes:
             output.tell(snapshots.pruned_lines(report, output.paint()))
             _confirm(doomed)
-        report = _prune(repository, found, replace(request, dry_run=False))
+        report = _prune(settings, repository, found, replace(request, dry_run=False))
     if given["output"] == "json":
         output.answer_json(snapshots.pruned_data(report))
     else:
@@ -277,7 +287,8 @@ def prune_as_configured(settings: Settings, repository: Repo, *, push: bool) -> 
     from kube2git.flows import snapshotting
 
     try:
-        return _prune(repository, _snapshotters(settings), _as_configured(settings, push=push))
+        request = _as_configured(settings, push=push)
+        return _prune(settings, repository, _snapshotters(settings), request)
     except Kube2gitError as error:
         problem = f"Snapshots were not pruned: {error}."
         return snapshotting.PruneReport((), "", (problem,), "", dry_run=False)
@@ -316,8 +327,8 @@ def copy(
 
     It waits until the copies are begun; the next run over the volumes notes which are ready.
 
-    Exit codes: 0 done; 3 some could not be copied, and are listed; 12 the commit is in the local
-    repository only, because the push failed.
+    Exit codes: 0 done; 3 some could not be copied, and are listed; 11 another run is at work on the
+    snapshots; 12 the commit is in the local repository only, because the push failed.
     """
     from kube2git import wiring
     from kube2git.core.report import INCOMPLETE, Progress
@@ -338,7 +349,11 @@ def copy(
     report: snapshotting.CopyReport | None = None
     with output.StatusLine() as status:
         for event in snapshotting.copy(
-            wiring.repository(settings), _snapshotters(settings), request, clock=wiring.now
+            wiring.repository(settings),
+            _snapshotters(settings),
+            request,
+            clock=wiring.now,
+            find_lease=partial(wiring.snapshot_lease, settings, snapshotting.Task.COPY),
         ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event), event.phase)
@@ -349,22 +364,30 @@ def copy(
         output.answer_json(snapshots.copied_data(report))
     else:
         output.answer(snapshots.copied_lines(report, output.paint()))
-    output.tell(f"warning: {reason}" for reason in report.unreadable)
+    output.tell(f"warning: {reason}" for reason in (report.note, *report.unreadable) if reason)
     if report.push_error:
         output.tell([f"warning: The commit is in the local repository only: {report.push_error}"])
         return PushError.exit_code
     return 0 if report.is_complete else INCOMPLETE
 
 
-def _prune(repository: Repo, found: dict[str, Snapshotter], request: PruneRequest) -> PruneReport:
+def _prune(
+    settings: Settings,
+    repository: Repo,
+    found: dict[str, Snapshotter],
+    request: PruneRequest,
+) -> PruneReport:
     from kube2git import wiring
     from kube2git.core.report import Progress
     from kube2git.flows import snapshotting
     from kube2git.render import exports
 
+    find_lease = partial(wiring.snapshot_lease, settings, snapshotting.Task.PRUNE)
     report: PruneReport | None = None
     with output.StatusLine() as status:
-        for event in snapshotting.prune(repository, found, request, clock=wiring.now):
+        for event in snapshotting.prune(
+            repository, found, request, clock=wiring.now, find_lease=find_lease
+        ):
             if isinstance(event, Progress):
                 status.say(exports.progress_line(event), event.phase)
             else:

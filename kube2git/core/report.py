@@ -85,12 +85,19 @@ class ExportReport:
 class SnapshotTaker(Protocol):
     """Takes the snapshots that belong into a commit; an export is given one by the wiring."""
 
+    def begin(self) -> None:
+        """Keep other runs away until ``close``.
+
+        Before the records are read, so that they are the newest; not in a dry run.
+        """
+        ...
+
     def take(
         self, run: str, cluster: str, files: Mapping[str, bytes], *, is_dry_run: bool
     ) -> Iterator[Progress | SnapshotReport]:
         """Yield progress, and the report last; what goes wrong is in the report, never raised.
 
-        ``files`` are the records so far, by path. Until ``close`` no other run begins.
+        ``files`` are the records so far, by path.
         """
         ...
 

@@ -160,6 +160,9 @@ class _Export:
 
     def run(self) -> Iterator[Progress | ExportReport]:
         begun = time.perf_counter()
+        if self.taker is not None and not self.request.dry_run:
+            yield Progress("waiting for other runs over the snapshots")
+            self.taker.begin()
         yield Progress("fetching")
         synced = self._fetch()
         self.base = self.repo.tip()

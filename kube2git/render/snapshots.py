@@ -199,7 +199,7 @@ def pruned_lines(report: PruneReport, paint: Paint) -> Iterator[str]:
 
 def prune_problems(report: PruneReport) -> Iterator[str]:
     """Yield what people must know beyond the answer: it goes to stderr."""
-    for problem in report.problems:
+    for problem in filter(None, (report.note, *report.problems)):
         yield f"warning: {problem}"
     if report.push_error:
         yield f"warning: The commit is in the local repository only: {report.push_error}"

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 from kube2git.core import layout, yamlio
 from kube2git.core.equality import quantity
-from kube2git.core.snapshots import ClaimRef, SecretRef, Snapshot, Stage, Volume
+from kube2git.core.snapshots import (
+    ClaimRef,
+    Existence,
+    Finding,
+    SecretRef,
+    Snapshot,
+    Stage,
+    Volume,
+)
 
 FORMAT = 1
 
@@ -65,6 +73,20 @@ class VolumeRecord:
         gone = {identity(snapshot) for snapshot in snapshots}
         kept = tuple(entry for entry in self.entries if identity(entry.snapshot) not in gone)
         return replace(self, entries=kept)
+
+    def seen(self, finding: Finding) -> VolumeRecord:
+        """Return the record with what a look at a snapshot that was not ready has brought.
+
+        One that is ready replaces its entry, and one that is gone has none any more.
+        """
+        for entry in self.entries:
+            if identity(entry.snapshot) != identity(finding.snapshot):
+                continue
+            if finding.existence is Existence.GONE:
+                return self.without([entry.snapshot])
+            if finding.existence is not Existence.UNREACHABLE and finding.snapshot.is_ready:
+                return self.having(Entry(entry.volume, replace(finding.snapshot, error="")))
+        return self
 
     def encode(self) -> bytes:
         """Return the file."""

@@ -88,22 +88,19 @@ class Book:
 
     def complete(self, finding: Finding) -> None:
         """Take over what is known now of a snapshot that was not ready."""
-        key = identity(finding.snapshot)
         for claim, record in self._records.items():
-            for entry in record.entries:
-                if identity(entry.snapshot) != key:
-                    continue
-                if finding.existence is Existence.GONE:
-                    self._records[claim] = record.without([entry.snapshot])
-                    self.warnings.append(
-                        f"{claim}: the snapshot {entry.snapshot.handle}, which was not ready, "
-                        "does not exist any more."
-                    )
-                elif finding.existence is Existence.EXISTS and finding.snapshot.is_ready:
-                    snapshot = replace(finding.snapshot, error="")
-                    self._records[claim] = record.having(Entry(entry.volume, snapshot))
-                    self._completed.append((claim, snapshot))
-                return
+            changed = record.seen(finding)
+            if changed is record:
+                continue
+            self._records[claim] = changed
+            if finding.existence is Existence.GONE:
+                self.warnings.append(
+                    f"{claim}: the snapshot {finding.snapshot.handle}, which was not ready, "
+                    "does not exist any more."
+                )
+            else:
+                self._completed.append((claim, replace(finding.snapshot, error="")))
+            return
 
     # ── this run ─────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ and enters it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from kube2git.core.snapshots.outcomes import VolumeOutcome
 from kube2git.core.snapshots.records import Entry, VolumeRecord, foreign_region, read_records
 from kube2git.errors import Kube2gitError, RepositoryNotFoundError, UsageError
 from kube2git.flows.snapshotting import keeping
+from kube2git.flows.snapshotting.completing import Completion
+from kube2git.flows.snapshotting.lease import FindLease, Pause, SnapshotLease, Task, no_lease
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class CopyReport:
     commit: str
     """"" when nothing had changed."""
     unreadable: tuple[str, ...]
-    """Why some files are no records, whole sentences."""
+    """Why some files are no records, or could not be completed, whole sentences."""
     push_error: str
+    note: str = ""
+    """Why no Lease keeps other runs away, a whole sentence."""
 
     @property
     def is_complete(self) -> bool:
@@ -53,15 +58,23 @@ class CopyReport:
 
 
 def copy(
-    repo: Repo, snapshotters: Mapping[str, Snapshotter], request: CopyRequest, *, clock: Clock
+    repo: Repo,
+    snapshotters: Mapping[str, Snapshotter],
+    request: CopyRequest,
+    *,
+    clock: Clock,
+    find_lease: FindLease = no_lease,
+    pause: Pause = time.sleep,
 ) -> Iterator[Progress | CopyReport]:
     """Copy the newest ready snapshot of each claim; yield progress, and the report last.
 
-    Raise RepositoryNotFoundError for a name without a record, and UsageError where the repository
-    does not say which cluster it holds, by which copies are marked.
+    Raise RepositoryNotFoundError for a name without a record, UsageError where the repository
+    does not say which cluster it holds, by which copies are marked, and RepositoryLockedError while
+    another run is at work on the snapshots of this cluster.
     """
-    with repo.lock():
-        yield from _Copy(repo, snapshotters, request, clock()).run()
+    lease = SnapshotLease(find_lease, Task.COPY, pause)
+    with repo.lock(), lease.held():
+        yield from _Copy(repo, snapshotters, request, clock(), lease.note).run()
 
 
 class _Copy:
@@ -71,9 +84,10 @@ class _Copy:
         snapshotters: Mapping[str, Snapshotter],
         request: CopyRequest,
         now: datetime,
+        note: str,
     ) -> None:
         self._repo, self._snapshotters = repo, snapshotters
-        self._request, self._now = request, now
+        self._request, self._now, self._lease_note = request, now, note
         self._sources: dict[ClaimRef, Entry] = {}
         self._outcomes: dict[ClaimRef, VolumeOutcome] = {}
 
@@ -89,18 +103,21 @@ class _Copy:
             )
         records, unreadable = read_records(keeping.read_files(self._repo, base))
         chosen = self._choose(records)
-        self._find_sources(chosen)
+        completion = Completion(chosen, self._snapshotters)
+        yield from completion.run()
+        self._find_sources(completion.records)
         for method in sorted({entry.snapshot.method for entry in self._sources.values()}):
             entries = [one for one in self._sources.values() if one.snapshot.method == method]
             yield from self._copy(method, entries, cluster)
-        commit = self._commit(base, chosen)
+        commit = self._commit(base, chosen, completion)
         push_error = keeping.push(self._repo) if self._request.push else ""
         yield CopyReport(
             self._request.region,
             tuple(outcome for _, outcome in sorted(self._outcomes.items())),
             commit,
-            tuple(unreadable.values()),
+            (*unreadable.values(), *completion.problems),
             push_error,
+            self._lease_note,
         )
 
     def _choose(self, records: Mapping[ClaimRef, VolumeRecord]) -> dict[ClaimRef, VolumeRecord]:
@@ -172,25 +189,35 @@ class _Copy:
     def _fail(self, claim: ClaimRef, method: str, reason: str) -> None:
         self._outcomes[claim] = VolumeOutcome(claim, Stage.FAILED, method, None, reason)
 
-    def _commit(self, base: str | None, records: Mapping[ClaimRef, VolumeRecord]) -> str:
-        files: dict[str, bytes | None] = {}
-        lines = []
+    def _commit(
+        self,
+        base: str | None,
+        records: Mapping[ClaimRef, VolumeRecord],
+        completion: Completion,
+    ) -> str:
+        left, lines = dict(completion.records), []
         for claim, outcome in sorted(self._outcomes.items()):
             snapshot = outcome.snapshot
             if snapshot is None or outcome.stage not in (Stage.CUT, Stage.READY):
                 continue
-            record = records[claim]
-            changed = record.having(Entry(self._sources[claim].volume, snapshot))
-            if changed != record:
-                files[layout.snapshots_path(*claim)] = changed.encode()
+            changed = left[claim].having(Entry(self._sources[claim].volume, snapshot))
+            if changed != left[claim]:
+                left[claim] = changed
                 lines.append(outcome.line())
+        count, ready = len(lines), len(completion.completed)
         when = self._now.astimezone(UTC)
         return keeping.commit_files(
             self._repo,
             base,
-            files,
+            {
+                layout.snapshots_path(*claim): record.encode()
+                for claim, record in sorted(left.items())
+                if record != records[claim]
+            },
             self._now,
-            f"snapshot: {len(lines)} copied to {self._request.region}",
-            lines,
+            f"snapshot: {count} copied to {self._request.region}"
+            if count
+            else f"snapshot: {ready} ready by now",
+            [*lines, *completion.lines()],
             {message.RUN: f"copy-{when:%Y%m%d%H%M%S}"},
         )

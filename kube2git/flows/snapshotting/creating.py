@@ -41,6 +41,8 @@ def create(
         try:
             started = clock()
             run = f"{schedule}-{started.astimezone(UTC):%Y%m%d%H%M%S}"
+            if not dry_run:
+                taker.begin()
             keeping.fetch(repo)
             base = repo.tip()
             uid = cluster.identity().uid

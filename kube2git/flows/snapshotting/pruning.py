@@ -1,12 +1,14 @@
 """Deleting snapshots in two steps: the storage confirms, then the record loses the entry.
 
 A crash in between leaves an entry of a snapshot that is gone; the next prune finds it gone, and
-finishes.
+finishes. What was not ready when it was recorded is looked at first: nothing goes for being late
+that has become ready since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +27,8 @@ from kube2git.core.snapshots.records import (
 from kube2git.core.snapshots.retention import Decision, Retention, decide
 from kube2git.errors import Kube2gitError, UsageError
 from kube2git.flows.snapshotting import keeping
+from kube2git.flows.snapshotting.completing import Completion
+from kube2git.flows.snapshotting.lease import FindLease, Pause, SnapshotLease, Task, no_lease
 
 YOUNG = timedelta(hours=1)
 """An orphan may be the snapshot of a run that is about to write its record."""
@@ -64,6 +68,8 @@ class PruneReport:
     problems: tuple[str, ...]
     push_error: str
     dry_run: bool
+    note: str = ""
+    """Why no Lease keeps other runs away, a whole sentence."""
 
     @property
     def is_complete(self) -> bool:
@@ -71,11 +77,21 @@ class PruneReport:
 
 
 def prune(
-    repo: Repo, snapshotters: Mapping[str, Snapshotter], request: PruneRequest, *, clock: Clock
+    repo: Repo,
+    snapshotters: Mapping[str, Snapshotter],
+    request: PruneRequest,
+    *,
+    clock: Clock,
+    find_lease: FindLease = no_lease,
+    pause: Pause = time.sleep,
 ) -> Iterator[Progress | PruneReport]:
-    """Delete what retention lets go; yield progress, and the report last."""
-    with repo.lock():
-        yield from _Prune(repo, snapshotters, request, clock()).run()
+    """Delete what retention lets go; yield progress, and the report last.
+
+    Raise RepositoryLockedError while another run is at work on the snapshots of this cluster.
+    """
+    lease = SnapshotLease(no_lease if request.dry_run else find_lease, Task.PRUNE, pause)
+    with repo.lock(), lease.held():
+        yield from _Prune(repo, snapshotters, request, clock(), lease.note).run()
 
 
 class _Prune:
@@ -85,9 +101,10 @@ class _Prune:
         snapshotters: Mapping[str, Snapshotter],
         request: PruneRequest,
         now: datetime,
+        note: str,
     ) -> None:
         self._repo, self._snapshotters = repo, snapshotters
-        self._request, self._now = request, now
+        self._request, self._now, self._lease_note = request, now, note
         self._problems: list[str] = []
         self._pruned: dict[tuple[str, str], Pruned] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
@@ -97,24 +114,35 @@ class _Prune:
         base = self._repo.tip()
         records, unreadable = read_records(keeping.read_files(self._repo, base))
         self._problems += unreadable.values()
-        for record in records.values():
-            self._decide(record)
+        chosen = {
+            claim: record
+            for claim, record in records.items()
+            if self._request.namespaces.match(claim.namespace)
+        }
+        completion = Completion(chosen, self._snapshotters)
+        yield from completion.run()
+        self._problems += completion.problems
+        for record in completion.records.values():
+            self._decide(record, completion.hidden)
         yield Progress("looking for orphans")
         self._find_orphans(records, unreadable, keeping.cluster_of(self._repo, base))
         commit = push_error = ""
         if not self._request.dry_run:
             yield from self._delete()
-            commit = self._commit(base, records)
+            commit = self._commit(base, records, completion)
             if self._request.push:
                 push_error = keeping.push(self._repo)
         found = sorted(self._pruned.values(), key=lambda one: (one.is_orphan, one.claim))
         yield PruneReport(
-            tuple(found), commit, tuple(self._problems), push_error, self._request.dry_run
+            tuple(found),
+            commit,
+            tuple(self._problems),
+            push_error,
+            self._request.dry_run,
+            self._lease_note,
         )
 
-    def _decide(self, record: VolumeRecord) -> None:
-        if not self._request.namespaces.match(record.claim.namespace):
-            return
+    def _decide(self, record: VolumeRecord, hidden: Set[tuple[str, str]]) -> None:
         self._entries.update({identity(entry.snapshot): entry for entry in record.entries})
         # A copy in another region takes the place of none at home.
         by_place: dict[str, list[Snapshot]] = {}
@@ -122,6 +150,11 @@ class _Prune:
             by_place.setdefault(foreign_region(entry), []).append(entry.snapshot)
         for snapshots in by_place.values():
             for decision in decide(snapshots, self._request.retention, self._now):
+                if identity(decision.snapshot) in hidden and not decision.stays:
+                    decision = decision._replace(
+                        stays=True,
+                        reason="It was not ready when it was recorded, and cannot be looked at.",
+                    )
                 self._pruned[identity(decision.snapshot)] = Pruned(record.claim, decision)
 
     def _find_orphans(
@@ -203,27 +236,35 @@ class _Prune:
             one.claim, one.decision, one.is_orphan, is_deleted, "" if is_deleted else problem
         )
 
-    def _commit(self, base: str | None, records: Mapping[ClaimRef, VolumeRecord]) -> str:
+    def _commit(
+        self,
+        base: str | None,
+        records: Mapping[ClaimRef, VolumeRecord],
+        completion: Completion,
+    ) -> str:
         gone: dict[ClaimRef, list[Pruned]] = {}
         for one in self._pruned.values():
             if one.is_deleted and not one.is_orphan:
                 gone.setdefault(one.claim, []).append(one)
-        files: dict[str, bytes | None] = {}
-        lines = []
+        left, lines = dict(completion.records), []
         for claim, pruned in sorted(gone.items()):
-            left = records[claim].without(one.decision.snapshot for one in pruned)
-            files[layout.snapshots_path(*claim)] = left.encode()
-            for one in pruned:
-                snapshot = one.decision.snapshot
-                lines.append(f"{claim}: {snapshot.method} {snapshot.handle}, deleted")
-        when = self._now.astimezone(UTC)
+            snapshots = [one.decision.snapshot for one in pruned]
+            left[claim] = left[claim].without(snapshots)
+            lines += [f"{claim}: {one.method} {one.handle}, deleted" for one in snapshots]
         count = len(lines)
+        subject = f"{count} deleted" if count else f"{len(completion.completed)} ready by now"
+        files = {
+            layout.snapshots_path(*claim): record.encode()
+            for claim, record in sorted(left.items())
+            if record != records[claim]
+        }
+        when = self._now.astimezone(UTC)
         return keeping.commit_files(
             self._repo,
             base,
             files,
             self._now,
-            f"snapshot: {count} deleted",
-            lines,
+            f"snapshot: {subject}",
+            [*lines, *completion.lines()],
             {message.RUN: f"prune-{when:%Y%m%d%H%M%S}"},
         )

@@ -32,7 +32,7 @@ from kube2git.errors import Kube2gitError
 from kube2git.flows.snapshotting.book import Book
 from kube2git.flows.snapshotting.claims import Claims, read_claims
 from kube2git.flows.snapshotting.cutting import Batch, Cutting, HookFailed
-from kube2git.flows.snapshotting.lease import Pause, SnapshotLease
+from kube2git.flows.snapshotting.lease import Pause, SnapshotLease, Task
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Snapshotting:
         """``lease``: what keeps other runs away, beside the lock of the repository."""
         self._cluster, self._snapshotters, self._commands = cluster, snapshotters, commands
         self._request = request
-        self._lease = SnapshotLease(lease, pause) if lease is not None else None
+        self._lease = SnapshotLease(lambda: lease, Task.TAKE, pause)
+        self._obstacle = ""
         self._named: list[tuple[str, Entry]] = []
         """(method, entry) of what is to be settled once it is committed."""
 
@@ -78,10 +79,13 @@ class Snapshotting:
             if entries:
                 snapshotter.settle(entries)
 
+    def begin(self) -> None:
+        """Keep other runs away, or learn that one goes first, which ``take`` reports."""
+        self._obstacle = self._lease.acquire()
+
     def close(self) -> None:
         """Let other runs begin."""
-        if self._lease is not None:
-            self._lease.release()
+        self._lease.release()
 
     def take(
         self, run: str, cluster: str, files: Mapping[str, bytes], *, is_dry_run: bool
@@ -108,7 +112,10 @@ class Snapshotting:
                 "identity may not read: give it the right to get that namespace."
             )
             return
-        if not is_dry_run and not self._acquire(book):
+        if self._lease.note:
+            book.warnings.append(self._lease.note)
+        if self._obstacle:
+            book.failures.append(f"{self._obstacle} This run takes none.")
             return
         chosen = self._choose(book, claims)
         # A storage that nobody uses is not asked: there may be no credentials for it.
@@ -120,16 +127,6 @@ class Snapshotting:
         batches = self._batches(book, chosen, claims, run, cluster)
         yield from self._cut(book, batches, {one.volume.claim: one for one in chosen})
         book.forget_stale(claims, is_whole=self._request.selection.within.is_everything)
-
-    def _acquire(self, book: Book) -> bool:
-        if self._lease is None:
-            return True
-        if reason := self._lease.acquire():
-            book.failures.append(f"{reason} This run takes none.")
-            return False
-        if self._lease.note:
-            book.warnings.append(self._lease.note)
-        return True
 
     # ── earlier runs ─────────────────────────────────────────────────────────────────────────
 

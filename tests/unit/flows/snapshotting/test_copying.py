@@ -139,6 +139,19 @@ def test_copying_again_makes_no_second_copy_even_after_a_crash(world: World) -> 
     )
 
 
+def test_what_has_become_ready_since_is_copied(world: World) -> None:
+    source = world.take("data")
+    record = world.of("data")
+    world.record(record.having(Entry(record.volume, replace(source, is_ready=False))))
+    report = world.copy()
+    assert report.is_complete
+    assert {e.snapshot.handle for e in world.of("data").entries} == {source.handle, *world.copies()}
+    ready = {e.snapshot.handle: e.snapshot.is_ready for e in world.of("data").entries}
+    assert ready[source.handle]
+    said = world.repo.commit(report.commit).message
+    assert f"{DATA}: ebs {source.handle}, ready by now" in said
+
+
 def test_names_and_namespaces_choose(world: World) -> None:
     for name in ("data", "logs"):
         world.take(name)

@@ -7,10 +7,16 @@ from datetime import timedelta
 import pytest
 
 from kube2git.core.selection import Patterns
-from kube2git.core.snapshots import ClaimRef, Existence
+from kube2git.core.snapshots import ClaimRef, Existence, Stage, Wait
 from kube2git.core.snapshots.retention import Retention
-from kube2git.errors import SnapshotterError, UsageError
+from kube2git.errors import (
+    ClusterDeniedError,
+    RepositoryLockedError,
+    SnapshotterError,
+    UsageError,
+)
 from kube2git.flows.snapshotting import PruneReport, list_records
+from tests.fakes.repo import FakeRepo
 from tests.unit.flows.snapshotting.test_taking import Dead, MortalRepo
 from tests.unit.flows.snapshotting.world import World
 
@@ -101,6 +107,129 @@ def test_a_snapshotter_that_is_not_installed_loses_no_entry(world: World) -> Non
     problems = {one.problem for one in report.snapshots if one.problem}
     assert problems == {"No snapshotter named fake is installed."}
     assert len(world.handles("data")) == 4
+
+
+# ── what was not ready ───────────────────────────────────────────────────────────────────────
+
+
+def late(world: World) -> str:
+    """Leave a snapshot that was not ready when its run ended, four days ago; return its handle."""
+    world.storage.ready_after[DATA] = 9
+    world.create(wait=Wait.CUT)
+    world.pass_time(days=4)
+    assert not world.record("data").entries[0].snapshot.is_ready
+    return world.handles("data")[0]
+
+
+def test_what_has_become_ready_since_is_not_deleted_for_being_late(world: World) -> None:
+    handle = late(world)
+    world.storage.snapshots[handle].polls = 0
+    report = world.prune(retention=Retention(keep_last=9))
+    assert report.is_complete
+    assert deleted(report) == set()
+    assert world.record("data").entries[0].snapshot.is_ready
+    commit = world.repo.commit(report.commit)
+    assert commit.subject == "snapshot: 1 ready by now"
+    assert f"fake {handle}, ready by now" in commit.message
+
+
+def test_what_cannot_be_looked_at_is_not_deleted_for_being_late(world: World) -> None:
+    handle = late(world)
+    world.snapshotter.error = SnapshotterError("there are no credentials")
+    report = world.prune(retention=Retention(keep_last=9))
+    assert not report.is_complete
+    assert report.problems[0] == (
+        "Snapshots of fake that were not ready could not be looked at: there are no credentials."
+    )
+    world.snapshotter.error = None
+    world.snapshotters = {}
+    (told,) = [
+        one.decision
+        for one in world.prune(retention=Retention(keep_last=9)).snapshots
+        if one.decision.snapshot.handle == handle
+    ]
+    assert told.stays
+    assert told.reason == "It was not ready when it was recorded, and cannot be looked at."
+
+
+def test_what_never_became_ready_goes(world: World) -> None:
+    handle = late(world)
+    assert deleted(world.prune(retention=Retention(keep_last=9))) == {handle}
+    assert handle not in world.handles("data")
+
+
+# ── two at once ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_prune_waits_for_a_run_that_takes_snapshots_and_then_sees_its_records(
+    world: World,
+) -> None:
+    other = world.lease("take-other")
+    assert other.claim()
+
+    def take_one_more(_: float) -> None:
+        other.release()
+        world.create(repo=FakeRepo(remote=world.remote))
+
+    world.pause = take_one_more
+    report = world.prune(retention=Retention(keep_last=1))
+    assert report.is_complete
+    assert len(world.handles("data")) == 1
+    assert set(world.handles("data")) == world.at_storage("data")
+    assert world.held.holder == ""
+
+
+def test_a_run_that_takes_snapshots_waits_for_a_prune_and_takes_them_all_the_same(
+    world: World,
+) -> None:
+    other = world.lease("prune-other")
+    world.pass_time(120)
+    assert other.claim()
+
+    def prune_elsewhere(_: float) -> None:
+        other.release()
+        world.pause = world.pass_time
+        world.prune(repo=FakeRepo(remote=world.remote), retention=LAST_TWO)
+
+    world.pause = prune_elsewhere
+    world.now -= timedelta(seconds=60)
+    report = world.create()
+    assert {one.stage for one in report.snapshots.outcomes} == {Stage.READY}
+    # None that was deleted meanwhile stands in the record again.
+    assert len(world.handles("data")) == 3
+    assert set(world.handles("data")) == world.at_storage("data")
+
+
+@pytest.mark.parametrize(
+    ("holder", "doing"), [("take-a", "taking"), ("prune-b", "deleting"), ("copy-c", "copying")]
+)
+def test_a_prune_beside_a_run_that_goes_on_deletes_nothing(
+    world: World, holder: str, doing: str
+) -> None:
+    other = world.lease(holder)
+
+    def go_on(seconds: float) -> None:
+        world.pass_time(seconds)
+        assert other.claim()
+
+    go_on(0)
+    world.pause = go_on
+    with pytest.raises(RepositoryLockedError) as caught:
+        world.prune(retention=LAST_TWO)
+    assert str(caught.value) == (f"another run ({holder}) is {doing} the snapshots of this cluster")
+    assert len(world.at_storage("data")) == 4
+    assert world.prune(retention=LAST_TWO, dry_run=True).is_complete
+
+
+def test_without_the_right_to_leases_a_prune_says_so_and_goes_on(world: World) -> None:
+    world.lease_error = ClusterDeniedError("cannot read the Lease")
+    report = world.prune(retention=LAST_TWO)
+    assert report.is_complete
+    assert len(deleted(report)) == 4
+    assert report.note.startswith("No Lease is held: cannot read the Lease.")
+
+
+# ── orphans ──────────────────────────────────────────────────────────────────────────────────
 
 
 def make_orphan(world: World) -> str:

@@ -95,9 +95,14 @@ class World:
         assert isinstance(report, CreateReport)
         return report
 
-    def prune(self, **request: Any) -> PruneReport:
+    def prune(self, *, repo: FakeRepo | None = None, **request: Any) -> PruneReport:
         events = prune(
-            self.repo, self.snapshotters, PruneRequest(**request), clock=lambda: self.now
+            repo or self.repo,
+            self.snapshotters,
+            PruneRequest(**request),
+            clock=lambda: self.now,
+            find_lease=lambda: self.lease(f"prune-{uuid.uuid4().hex[:8]}"),
+            pause=self.pause,
         )
         *_, report = list(events)
         assert isinstance(report, PruneReport)
