@@ -492,8 +492,9 @@ class Drafter:
         )
         if restores.requests:
             self.snapshotters = self.find_snapshotters()
-            restores = restores.without(refusals(restores, self.snapshotters))
             is_dry_run = self.request.dry_run is not DryRun.NONE
+            refused = refusals(restores, self.snapshotters, is_dry_run=is_dry_run)
+            restores = restores.without(refused)
             found = findings(restores.requests.values(), self.snapshotters, is_dry_run=is_dry_run)
             restores = restores.verified(found, is_dry_run=is_dry_run)
         self.restores = restores

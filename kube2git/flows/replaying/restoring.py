@@ -85,14 +85,26 @@ def _default_class(live: Live) -> str:
     return ""
 
 
-def refusals(restores: Restores, snapshotters: Mapping[str, Snapshotter]) -> dict[ObjectRef, str]:
-    """Return the claims that cannot come back in this target, and why; writes nothing."""
-    found = {
-        ref: snapshotters[request.snapshot.method].why_not_restore(request)
-        for ref, request in restores.requests.items()
-        if request.snapshot.method in snapshotters
-    }
-    return {ref: reason for ref, reason in found.items() if reason}
+def refusals(
+    restores: Restores, snapshotters: Mapping[str, Snapshotter], *, is_dry_run: bool
+) -> dict[ObjectRef, str]:
+    """Return the claims that cannot come back in this target, and why; writes nothing.
+
+    A storage that cannot be used at all refuses nothing in a dry run: ``findings`` tells of it.
+    """
+    refused: dict[ObjectRef, str] = {}
+    for ref, request in restores.requests.items():
+        if request.snapshot.method not in snapshotters:
+            continue
+        try:
+            reason = snapshotters[request.snapshot.method].why_not_restore(request)
+        except (SnapshotterError, ClusterDeniedError):
+            if not is_dry_run:
+                raise
+            continue
+        if reason:
+            refused[ref] = reason
+    return refused
 
 
 def findings(
