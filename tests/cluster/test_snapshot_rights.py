@@ -22,6 +22,9 @@ pytestmark = pytest.mark.needs("csi")
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 GUIDE = Path(__file__).parents[2] / "docs" / "snapshots.md"
 Rule = dict[str, Any]
+PAIR = ("left", "right")
+"""Claims that are cut together."""
+GROUPING = {"KUBE2GIT_SNAPSHOTS_GROUP_LABEL": "set"}
 
 
 def documented() -> list[list[Rule]]:
@@ -35,9 +38,11 @@ def documented() -> list[list[Rule]]:
 
 @pytest.fixture
 def namespace(storage: Storage) -> Iterator[str]:
-    """Give a namespace with a bound claim; what is bound for it in the cluster goes again."""
+    """Give a namespace with bound claims; what is bound for it in the cluster goes again."""
     name = storage.plane.create_namespace("rights")
     storage.create_claim(name, "data", files={"data": b"x"})
+    for claim in PAIR:
+        storage.create_claim(name, claim, labels={"set": "pair"})
     yield name
     for kind in ("clusterrolebindings", "clusterroles"):
         for item in storage.items(f"{RBAC}/{kind}"):
@@ -86,13 +91,17 @@ def check_export(storage: Storage, tool: Tool, namespace: str) -> None:
     report = tool.export("--snapshots", "-n", namespace)
     assert report["incomplete"] == []
     told = report["snapshots"]
-    assert [one["outcome"] for one in told["outcomes"]] == ["ready"], told
+    assert [one["outcome"] for one in told["outcomes"]] == ["ready"] * 3, told
     assert told["failures"] == told["warnings"] == []
     record = yaml.safe_load(tool.files()[f"snapshots/{namespace}/data.yaml"])
     (entry,) = record["snapshots"]
     assert entry["handle"] in storage.driver.state.snapshots
+    pair = [yaml.safe_load(tool.files()[f"snapshots/{namespace}/{name}.yaml"]) for name in PAIR]
+    (group,) = {one["snapshots"][0]["group"] for one in pair}
+    assert group in storage.driver.state.groups
     # It may tidy up, too: the snapshot outlives its namespace.
-    assert storage.items(f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots") == []
+    objects = f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"
+    storage.plane.wait(lambda: storage.items(objects) == [], "The removal")
     assert record["volume"]["handle"] == storage.handle(namespace, "data")
 
 
@@ -103,7 +112,7 @@ def test_one_process_needs_the_rights_of_the_guide(
     reading = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}
     bind(storage, namespace, "all", [reading, *run, *csi])
     config = kubeconfig(storage, namespace, "all", tmp_path)
-    environ = {"KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE": namespace}
+    environ = {**GROUPING, "KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE": namespace}
     tool = make_tool(config, tmp_path / "home", environ)
     check_export(storage, tool, namespace)
     tool.run("snapshot", "verify", "-n", namespace)
@@ -111,7 +120,7 @@ def test_one_process_needs_the_rights_of_the_guide(
     bind(storage, namespace, "reader", [reading, *run])
     few = make_tool(kubeconfig(storage, namespace, "reader", tmp_path), tmp_path / "few", environ)
     report = few.export("--snapshots", "-n", namespace, codes=(3,))
-    assert [one["outcome"] for one in report["snapshots"]["outcomes"]] == ["failed"]
+    assert {one["outcome"] for one in report["snapshots"]["outcomes"]} == {"failed"}
 
 
 def test_who_may_only_read_can_plan_what_comes_back(
@@ -135,7 +144,7 @@ def test_who_may_only_read_can_plan_what_comes_back(
 def test_the_sidecar_holds_the_rights_on_the_storage_and_the_exporter_reads(
     storage: Storage, namespace: str, tmp_path: Path
 ) -> None:
-    values = {"config": {"repo": REPO}, "snapshots": {"enabled": True}}
+    values = {"config": {"repo": REPO}, "snapshots": {"enabled": True, "groups": True}}
     releases = helm.connect(storage.plane.kubeconfig, namespace)
     releases.install(helm.CHART, helm.RELEASE, values, namespace=namespace)
     try:
@@ -146,6 +155,7 @@ def test_the_sidecar_holds_the_rights_on_the_storage_and_the_exporter_reads(
             tmp_path,
         )
         environ = {
+            **GROUPING,
             "KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE": namespace,
             "KUBE2GIT_SNAPSHOTS_SOCKET": str(socket),
         }

@@ -109,6 +109,10 @@ nothing away again. Answers {"rules": [...]}.
   resourceNames: [kube-system]
   verbs: [get]
 {{- if .Values.snapshots.groups }}
+# The API selects the claims of a group by a label, which they bear while they are cut.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [patch]
 - apiGroups: [groupsnapshot.storage.k8s.io]
   resources: [volumegroupsnapshotclasses]
   verbs: [get, list]
