@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kube2git.core import yamlio
+from kube2git.core.snapshots import Existence, Finding
 from tests.cluster.storage import SNAPSHOTS, Storage
+from tests.cluster.test_csi import open_snapshotter, ready, volume_of
+from tests.conformance.snapshotter_port import findings as findings_of
 from tests.csidriver import NEVER, Fault, Switches
 from tests.serving import Serving, schedule
 from tests.tool import Tool, make_tool
@@ -126,31 +131,49 @@ def finish(process: Any) -> tuple[int, str]:
     return process.returncode, f"{stdout}\n{stderr}"
 
 
-@pytest.mark.parametrize("lease", ["kube-system", ""])
 def test_prunes_and_a_run_at_once_keep_what_is_to_be_kept_and_lose_nothing(
-    storage: Storage, tool: Tool, namespace: str, lease: str
+    storage: Storage, tool: Tool, namespace: str
 ) -> None:
     take = ("snapshot", "create", "-n", namespace)
-    for _ in range(3):
+    for _ in range(2):
         tool.run(*take)
-    newest, *older = [one["handle"] for one in entries(tool, namespace)]
-    slowly = Fault(delay=1.5, times=2, naming="snap")
+    _, older = entries(tool, namespace)
+    slowly = Fault(delay=1, times=2, naming=older["handle"])
     storage.driver.switch(Switches(faults={"DeleteSnapshot": slowly}))
-    keep = {
-        "KUBE2GIT_SNAPSHOTS_RETENTION_KEEP_LAST": "1",
-        "KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE": lease,
-    }
-    first, second, third = clones(tool, "a", "b", "c", **keep)
+    keep = {"KUBE2GIT_SNAPSHOTS_RETENTION_KEEP_LAST": "1"}
     prune = ("snapshot", "prune", "-n", namespace, "--yes")
-    processes = [first.start(*prune), second.start(*prune)]
-    if lease:
-        processes.append(third.start(*take))
+    first, second, third = clones(tool, "a", "b", "c", **keep)
+    processes = [first.start(*prune), second.start(*prune), third.start(*take)]
     for process in processes:
         code, said = finish(process)
         assert code == 0, said
-        assert "!" not in said
     kept = at_storage(storage, namespace)
-    assert not kept & set(older)
-    assert newest in kept or lease
+    assert older["handle"] not in kept
     assert {one["handle"] for one in entries(tool, namespace)} == kept
     tool.run("snapshot", "verify", "-n", namespace)
+
+
+def test_two_that_look_at_one_snapshot_or_delete_it_at_once_come_to_the_same(
+    storage: Storage, namespace: str
+) -> None:
+    volume = volume_of(storage, namespace, "data")
+    pairs = [(volume, ready(storage, volume))]
+    open_snapshotter(storage).settle(pairs)
+    handle = pairs[0][1].handle
+
+    def existence(findings: Iterable[Finding | None]) -> Existence:
+        return findings_of(findings)[handle].existence
+
+    def look(_: int) -> Existence:
+        return existence(open_snapshotter(storage).verify(pairs))
+
+    def delete(_: int) -> Existence:
+        return existence(open_snapshotter(storage).delete(pairs, seconds=60))
+
+    slowly = Fault(delay=1, naming=handle)
+    storage.driver.switch(Switches(faults={"DeleteSnapshot": slowly, "ListSnapshots": slowly}))
+    with ThreadPoolExecutor() as pool:
+        assert [*pool.map(look, range(2))] == [Existence.EXISTS] * 2
+        assert [*pool.map(delete, range(2))] == [Existence.GONE] * 2
+    assert at_storage(storage, namespace) == set()
+    storage.plane.wait(lambda: contents(storage, namespace) == [], "The end of the objects")

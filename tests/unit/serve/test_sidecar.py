@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -117,11 +118,10 @@ def ask(path: Path, method: str, where: str, body: bytes = b"", protocol: str = 
     connection = http.client.HTTPConnection("sidecar")
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(str(path))
-    connection.request(method, where, body, {messages.HEADER: protocol, "User-Agent": "x/9.9"})
-    answer = connection.getresponse()
-    told = answer.status, json.loads(answer.read())
-    connection.close()
-    return told
+    with contextlib.closing(connection):
+        connection.request(method, where, body, {messages.HEADER: protocol, "User-Agent": "x/9.9"})
+        with contextlib.closing(connection.getresponse()) as answer:
+            return answer.status, json.loads(answer.read())
 
 
 def test_health_and_refusals(tmp_path: Path) -> None:
