@@ -28,7 +28,7 @@ from kube2git.errors import ClusterDeniedError, ClusterUnreachableError, UsageEr
 CONNECT_TIMEOUT = 10.0
 FRESH = 1.0
 """Seconds for which a token counts as good. Packages renew theirs minutes before they run out; to
-ask for each request costs a quarter of its time."""
+ask for each request costs a fifth of its processor time."""
 _CHECKED_GZIP = 31
 """zlib's word for a gzip stream, whose checksum and end are checked."""
 
