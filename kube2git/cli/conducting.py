@@ -150,32 +150,25 @@ def _plan(
     target: KubeTarget, settings: Settings, request: ReplayRequest, interruption: Interruption
 ) -> Draft:
     from kube2git import wiring
-    from kube2git.core.report import Progress
     from kube2git.flows import replaying
-    from kube2git.render import plans
 
-    draft: Draft | None = None
     repository = wiring.repository(settings)
-    with wiring.few_collections(), output.StatusLine() as status:
-        for event in replaying.make_plan(
-            target,
-            repository,
-            request,
-            rules=wiring.rules(settings),
-            clock=wiring.now,
-            unseal=wiring.unsealer(settings, output.ask_passphrase),
-            sealing=wiring.sealing(settings),
-            memory=wiring.memory(settings, repository),
-            find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
-            find_neighbours=lambda: wiring.neighbours(settings, request.neighbours),
-            is_stopped=interruption.is_asked,
-        ):
-            if isinstance(event, Progress):
-                status.say(plans.progress_line(event), event.phase)
-            else:
-                draft = event
-    assert draft is not None  # noqa: S101 - a flow yields its draft or raises
-    return draft
+    with wiring.few_collections():
+        return output.follow(
+            replaying.make_plan(
+                target,
+                repository,
+                request,
+                rules=wiring.rules(settings),
+                clock=wiring.now,
+                unseal=wiring.unsealer(settings, output.ask_passphrase),
+                sealing=wiring.sealing(settings),
+                memory=wiring.memory(settings, repository),
+                find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
+                find_neighbours=lambda: wiring.neighbours(settings, request.neighbours),
+                is_stopped=interruption.is_asked,
+            )
+        )
 
 
 def _carry_out(
@@ -185,6 +178,7 @@ def _carry_out(
     from kube2git.core.report import Progress
     from kube2git.flows import replaying
     from kube2git.render import plans
+    from kube2git.render.progress import progress_line
 
     report: ReplayReport | RehearsalReport | None = None
     events: Generator[Progress | Outcome | ReplayReport | RehearsalReport, None, None]
@@ -198,7 +192,7 @@ def _carry_out(
     with wiring.few_collections(), output.StatusLine() as status, contextlib.closing(events):
         for event in events:
             if isinstance(event, Progress):
-                status.say(plans.progress_line(event), event.phase)
+                status.say(progress_line(event), event.phase)
             elif isinstance(event, replaying.ReplayReport | replaying.RehearsalReport):
                 report = event
             elif form in ("table", "diff") and (not event.is_done or event.warnings):

@@ -103,9 +103,7 @@ def _draft(
     """Plan the replay that would make the cluster what the revision says, by reading alone."""
     from kube2git import wiring
     from kube2git.core.planning.policy import Allowance, Prune
-    from kube2git.core.report import Progress
     from kube2git.flows import replaying
-    from kube2git.render import plans
 
     request = replaying.ReplayRequest(
         revision=revision,
@@ -120,19 +118,16 @@ def _draft(
         prefix=settings.git.prefix,
     )
     repository = wiring.repository(settings)
-    with wiring.few_collections(), output.StatusLine() as status:
-        for event in replaying.make_plan(
-            wiring.target(settings),
-            repository,
-            request,
-            rules=wiring.rules(settings),
-            clock=wiring.now,
-            unseal=wiring.unsealer(settings, output.ask_passphrase),
-            sealing=wiring.sealing(settings),
-            memory=wiring.memory(settings, repository),
-        ):
-            if isinstance(event, Progress):
-                status.say(plans.progress_line(event), event.phase)
-            else:
-                draft = event
-    return draft
+    with wiring.few_collections():
+        return output.follow(
+            replaying.make_plan(
+                wiring.target(settings),
+                repository,
+                request,
+                rules=wiring.rules(settings),
+                clock=wiring.now,
+                unseal=wiring.unsealer(settings, output.ask_passphrase),
+                sealing=wiring.sealing(settings),
+                memory=wiring.memory(settings, repository),
+            )
+        )

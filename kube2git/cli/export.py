@@ -52,7 +52,7 @@ def command(
     5 refused by a guard; 12 the commit is in the local repository only, because the push failed.
     """
     from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE, ExportReport, Progress
+    from kube2git.core.report import INCOMPLETE
     from kube2git.errors import PushError
     from kube2git.flows import exporting
     from kube2git.render import exports, snapshots
@@ -76,26 +76,22 @@ def command(
     )
     if takes_snapshots is None:
         takes_snapshots = settings.snapshots.enabled
-    report: ExportReport | None = None
-    with wiring.few_collections(), output.StatusLine() as status:
-        for event in exporting.export(
-            wiring.cluster(settings),
-            repository,
-            request,
-            rules=rules,
-            memory=wiring.memory(settings, repository),
-            clock=wiring.now,
-            sealing=wiring.sealing(settings, makes_key=True),
-            is_superseded=is_superseded,
-            snapshots=wiring.snapshotting(settings, is_scheduled=schedule != options.MANUAL)
-            if takes_snapshots
-            else None,
-        ):
-            if isinstance(event, Progress):
-                status.say(exports.progress_line(event), event.phase)
-            else:
-                report = event
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    with wiring.few_collections():
+        report = output.follow(
+            exporting.export(
+                wiring.cluster(settings),
+                repository,
+                request,
+                rules=rules,
+                memory=wiring.memory(settings, repository),
+                clock=wiring.now,
+                sealing=wiring.sealing(settings, makes_key=True),
+                is_superseded=is_superseded,
+                snapshots=wiring.snapshotting(settings, is_scheduled=schedule != options.MANUAL)
+                if takes_snapshots
+                else None,
+            )
+        )
     pruned = None
     # The old ones are not given up for new ones that failed, or that only this clone knows of.
     has_new = report.snapshots and report.snapshots.is_complete and not report.push_error

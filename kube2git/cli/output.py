@@ -9,11 +9,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
 from kube2git.render import style
+
+if TYPE_CHECKING:
+    from kube2git.core.report import Progress
+
+Report = TypeVar("Report")
 
 
 def paint() -> style.Paint:
@@ -87,3 +92,19 @@ class StatusLine:
         if self.shows:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
+
+
+def follow(events: Iterable[Progress | Report]) -> Report:
+    """Show where a flow stands while it goes on; return its report, which comes last."""
+    from kube2git.core.report import Progress
+    from kube2git.render.progress import progress_line
+
+    report: Report | None = None
+    with StatusLine() as status:
+        for event in events:
+            if isinstance(event, Progress):
+                status.say(progress_line(event), event.phase)
+            else:
+                report = event
+    assert report is not None  # noqa: S101 - a flow yields its report or raises
+    return report

@@ -57,15 +57,14 @@ def create(
     is in the local repository only, because the push failed.
     """
     from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.core.report import INCOMPLETE
     from kube2git.errors import PushError
     from kube2git.flows import snapshotting
-    from kube2git.render import exports, snapshots
+    from kube2git.render import snapshots
 
     settings = options.settings_from(given)
-    report: snapshotting.CreateReport | None = None
-    with output.StatusLine() as status:
-        for event in snapshotting.create(
+    report = output.follow(
+        snapshotting.create(
             wiring.cluster(settings),
             wiring.repository(settings),
             wiring.snapshotting(
@@ -77,12 +76,8 @@ def create(
             schedule=schedule,
             push=settings.git.push if push is None else push,
             dry_run=dry_run,
-        ):
-            if isinstance(event, Progress):
-                status.say(exports.progress_line(event), event.phase)
-            else:
-                report = event
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
+        )
+    )
     if given["output"] == "json":
         output.answer_json(snapshots.create_data(report))
     else:
@@ -142,23 +137,18 @@ def verify(*, revision: str, namespace: tuple[str, ...], **given: Any) -> int:
     Exit codes: 0 none is missing; 1 some are gone; 3 some could not be asked for.
     """
     from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.core.report import INCOMPLETE
     from kube2git.core.selection import Patterns
     from kube2git.core.snapshots import Existence
     from kube2git.flows import snapshotting
-    from kube2git.render import exports, snapshots
+    from kube2git.render import snapshots
 
     settings = options.settings_from(given)
-    report: snapshotting.VerifyReport | None = None
-    with output.StatusLine() as status:
-        for event in snapshotting.verify(
+    report = output.follow(
+        snapshotting.verify(
             wiring.repository(settings), _snapshotters(settings), revision, Patterns(namespace)
-        ):
-            if isinstance(event, Progress):
-                status.say(exports.progress_line(event), event.phase)
-            else:
-                report = event
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
+        )
+    )
     if given["output"] == "json":
         output.answer_json(snapshots.verified_data(report))
     else:
@@ -331,11 +321,11 @@ def copy(
     snapshots; 12 the commit is in the local repository only, because the push failed.
     """
     from kube2git import wiring
-    from kube2git.core.report import INCOMPLETE, Progress
+    from kube2git.core.report import INCOMPLETE
     from kube2git.core.selection import Patterns
     from kube2git.errors import PushError
     from kube2git.flows import snapshotting
-    from kube2git.render import exports, snapshots
+    from kube2git.render import snapshots
 
     settings = options.settings_from(given)
     request = snapshotting.CopyRequest(
@@ -346,20 +336,15 @@ def copy(
         push=settings.git.push if push is None else push,
         seconds=timeout or settings.snapshots.timeout,
     )
-    report: snapshotting.CopyReport | None = None
-    with output.StatusLine() as status:
-        for event in snapshotting.copy(
+    report = output.follow(
+        snapshotting.copy(
             wiring.repository(settings),
             _snapshotters(settings),
             request,
             clock=wiring.now,
             find_lease=partial(wiring.snapshot_lease, settings, snapshotting.Task.COPY),
-        ):
-            if isinstance(event, Progress):
-                status.say(exports.progress_line(event), event.phase)
-            else:
-                report = event
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
+        )
+    )
     if given["output"] == "json":
         output.answer_json(snapshots.copied_data(report))
     else:
@@ -378,22 +363,12 @@ def _prune(
     request: PruneRequest,
 ) -> PruneReport:
     from kube2git import wiring
-    from kube2git.core.report import Progress
     from kube2git.flows import snapshotting
-    from kube2git.render import exports
 
     find_lease = partial(wiring.snapshot_lease, settings, snapshotting.Task.PRUNE)
-    report: PruneReport | None = None
-    with output.StatusLine() as status:
-        for event in snapshotting.prune(
-            repository, found, request, clock=wiring.now, find_lease=find_lease
-        ):
-            if isinstance(event, Progress):
-                status.say(exports.progress_line(event), event.phase)
-            else:
-                report = event
-    assert report is not None  # noqa: S101 - a flow yields its report or raises
-    return report
+    return output.follow(
+        snapshotting.prune(repository, found, request, clock=wiring.now, find_lease=find_lease)
+    )
 
 
 def _confirm(count: int) -> None:

@@ -6,23 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from kube2git.core.message import count_changes
-from kube2git.core.report import ExportReport, Progress
+from kube2git.core.report import ExportReport
 from kube2git.render import snapshots
 from kube2git.render.differences import ref_data
 from kube2git.render.style import Paint
 
 MAX_LINES = 200
 """Changed objects that are listed for people; JSON has all."""
-
-
-def progress_line(progress: Progress) -> str:
-    """Return for example ``reading 12/61 kinds, 4,200 objects``."""
-    text = progress.phase
-    if progress.kinds_total:
-        text += f" {progress.kinds_done}/{progress.kinds_total} kinds"
-    if progress.objects:
-        text += f"{',' if progress.kinds_total else ''} {progress.objects:,} objects"
-    return text
 
 
 def as_table(report: ExportReport, paint: Paint) -> Iterator[str]:

@@ -11,7 +11,7 @@ from kube2git.core.fielddiff import Masked, Path
 from kube2git.core.message import Change
 from kube2git.core.objects import ObjectRef
 from kube2git.core.planning.plan import Action, Plan, PlannedAction
-from kube2git.core.report import ObjectDiff, Progress
+from kube2git.core.report import ObjectDiff
 from kube2git.core.sealing import Opener, hidden_in
 from kube2git.core.wire import Json
 from kube2git.flows.replaying import Draft, Outcome, ReplayReport, Verdict
@@ -42,13 +42,6 @@ _WORDS = {
     Action.SKIP: "left alone",
     Action.UNCHANGED: "unchanged",
 }
-
-
-def progress_line(progress: Progress) -> str:
-    """Return for example ``reading the target 12/61 kinds, 4,200 objects``."""
-    kinds = f" {progress.kinds_done}/{progress.kinds_total} kinds" if progress.kinds_total else ""
-    objects = f", {progress.objects:,} objects" if progress.objects else ""
-    return f"{progress.phase}{kinds}{objects}"
 
 
 def as_table(draft: Draft, paint: Paint) -> Iterator[str]:
