@@ -146,6 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(404, f"there is nothing at {self.path}.")
 
     def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if not 0 < length <= _LARGEST_ORDER:
+            self._refuse(413, "the order is empty or too large.")
+            return
+        # Read before anything is refused: a client that is still writing would not hear why.
+        data = self.rfile.read(length)
         shape = messages.ORDERS.get(self.path)
         if shape is None:
             self._refuse(404, f"there is nothing at {self.path}.")
@@ -154,12 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         if problem := messages.skew(self.headers.get(messages.HEADER, ""), product):
             self._refuse(409, problem, "Run the same version of kube2git on both sides.")
             return
-        length = int(self.headers.get("Content-Length") or 0)
-        if not 0 < length <= _LARGEST_ORDER:
-            self._refuse(413, "the order is empty or too large.")
-            return
         try:
-            order = wire.convert(wire.decode(self.rfile.read(length)), shape)
+            order = wire.convert(wire.decode(data), shape)
         except wire.MalformedJsonError as error:
             self._refuse(400, f"the order is not understood: {error}.")
             return

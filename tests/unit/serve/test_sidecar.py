@@ -145,6 +145,14 @@ def test_health_and_refusals(tmp_path: Path) -> None:
         assert "speaks the sidecar's protocol 2" in body["failure"]["message"]
 
 
+def test_a_client_that_still_writes_hears_why_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    order = b" " * 4 * 2**20  # more than a socket holds
+    with serving(path, FakeSnapshotter(FakeStorage())):
+        assert ask(path, "POST", "/find", order, protocol="2")[0] == 409
+        assert ask(path, "POST", "/nowhere", order)[0] == 404
+
+
 def test_a_sidecar_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s"
 
