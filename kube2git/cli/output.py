@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -35,7 +34,9 @@ def answer(lines: Iterable[str]) -> None:
 
 def answer_json(data: Any) -> None:
     """Print one JSON document to stdout."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    from kube2git.core import wire
+
+    click.echo(wire.readable(data))
 
 
 def tell(lines: Iterable[str]) -> None:

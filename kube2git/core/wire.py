@@ -124,6 +124,11 @@ def encode(value: Any) -> bytes:
     return _plain_encoder.encode(value)
 
 
+def readable(value: Any) -> str:
+    """Return JSON for people, indented by two; text stays as it is, never escaped for ASCII."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
 def canonical(value: Any) -> bytes:
     """Return canonical JSON: compact, keys sorted; equal values give equal bytes."""
     return _sorted_encoder.encode(value)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+from kube2git.core import wire
 from kube2git.errors import UsageError
 
 Answer = tuple[int, str, bytes]
@@ -81,4 +81,4 @@ def _missing(pages: dict[str, Page]) -> Answer:
 
 def json_page(status: int, data: object) -> Answer:
     """Return a page of JSON."""
-    return status, JSON, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n"
+    return status, JSON, wire.readable(data).encode() + b"\n"

@@ -130,6 +130,19 @@ def test_a_digest_stays_what_it_was() -> None:
     assert wire.digest(body) == "629406d5d5a1d43360296b37dd8f36320340eb74"
 
 
+def test_json_for_people_is_indented_and_not_escaped() -> None:
+    body = {"b": [1, True, None, "é\n"], "a": {}, "c": []}
+    assert wire.readable(body) == (
+        '{\n  "b": [\n    1,\n    true,\n    null,\n    "é\\n"\n  ],\n  "a": {},\n  "c": []\n}'
+    )
+
+
+@settings(max_examples=50)
+@given(nasty.any_json)
+def test_json_for_people_says_the_same(value: object) -> None:
+    assert json.loads(wire.readable(value)) == value
+
+
 def test_an_apply_body_survives_the_yaml_reader_of_the_api_server() -> None:
     # "---" makes kubectl take the JSON for YAML, which the API server does with an apply body.
     texts = list(nasty.texts(4000, seed=4))
