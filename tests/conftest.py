@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-STORAGE = "storage"
 CLUSTER = Path(__file__).parent / "cluster"
+STORAGE = CLUSTER / "storage"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Not later: xdist looks at the groups before it is the turn of this file's next function.
+    shared = STORAGE if item.path.is_relative_to(STORAGE) else item.path
+    item.add_marker(pytest.mark.xdist_group(str(shared)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: (group_of(item) != STORAGE, not item.path.is_relative_to(CLUSTER)))
-
-
-def group_of(item: pytest.Item) -> str:
-    needs_storage = "driver" in getattr(item, "fixturenames", ())
-    return STORAGE if needs_storage else str(item.path)
+    items.sort(key=lambda item: [not item.path.is_relative_to(part) for part in (STORAGE, CLUSTER)])

@@ -296,6 +296,7 @@ def test_a_user_without_rights_is_told_which(cluster: ControlPlane, tool: Tool) 
     assert not [path for path in (tool.paths() if tool.commits() else ()) if "namespaces/" in path]
 
 
+@pytest.mark.timeout(900)  # three hundred exports
 def test_no_commit_holds_half_of_a_change(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kube2git.core import yamlio
 from kube2git.core.snapshots import Existence, Finding
 from tests.cluster.storage import SNAPSHOTS, Storage
-from tests.cluster.test_csi import open_snapshotter, ready, volume_of
+from tests.cluster.storage.test_csi import open_snapshotter, ready, volume_of
 from tests.conformance.snapshotter_port import findings as findings_of
 from tests.csidriver import NEVER, Fault, Switches
 from tests.serving import Serving, schedule

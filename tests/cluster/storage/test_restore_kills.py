@@ -11,8 +11,8 @@ from kube2git.adapters.csi import open_csi
 from kube2git.core.ports import SnapshotterContext
 from kube2git.core.snapshots import RestoreRequest
 from tests.cluster.storage import CLASSES, Storage
-from tests.cluster.test_csi import GIB, connected, new_volume, ready
-from tests.cluster.test_restore import helpers
+from tests.cluster.storage.test_csi import GIB, connected, new_volume, ready
+from tests.cluster.storage.test_restore import helpers
 from tests.csidriver import Fault, Switches
 from tests.faults import FaultProxy, Killer
 from tests.tool import Tool, make_tool

@@ -356,7 +356,7 @@ def test_a_deletion_that_the_driver_refuses_is_not_told_as_done(storage: Storage
 CLUSTER_OF_KILLED = "9b6ad6d7-0000-4000-8000-000000000000"
 KILLED_RUN = """
 import sys
-from tests.cluster import test_csi
+from tests.cluster.storage import test_csi
 test_csi.run_until_killed(*sys.argv[1:])
 """
 

@@ -20,7 +20,7 @@ from tests.unit.chart.releases import REPO
 pytestmark = pytest.mark.needs("csi")
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-GUIDE = Path(__file__).parents[2] / "docs" / "snapshots.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "snapshots.md"
 Rule = dict[str, Any]
 PAIR = ("left", "right")
 """Claims that are cut together."""

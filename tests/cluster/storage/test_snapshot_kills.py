@@ -19,7 +19,7 @@ from kube2git.adapters.sidecar import Limits, Sidecar
 from kube2git.core.ports import Snapshotter
 from kube2git.core.snapshots import ClaimRef, CutRequest, Snapshot, SnapshotEvent, Stage, Wait
 from tests.cluster.storage import Storage
-from tests.cluster.test_csi import open_snapshotter, volume_of
+from tests.cluster.storage.test_csi import open_snapshotter, volume_of
 from tests.conformance.snapshotter_port import new_run as new_name
 from tests.faults import Answer, FaultProxy, Killer, Reply, Request
 from tests.gitservers import create_remote, run_git
