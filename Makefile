@@ -30,7 +30,7 @@ lock:  ## exact versions with hashes, without index addresses
 
 test: install  ## all tests, on real control planes
 	$(PY) -m tests.controlplane build --all
-	$(PY) -m pytest tests --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(PY) -m pytest tests --numprocesses 2 --no-loadscope-reorder
 
 unit: install  ## the tests that need no control plane
 	$(PY) -m pytest tests/unit

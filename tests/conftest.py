@@ -7,18 +7,30 @@ What takes longest to end begins first, so that no worker is left alone with it 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-CLUSTER = Path(__file__).parent / "cluster"
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+HERE = Path(__file__).parent
+CLUSTER = HERE / "cluster"
 STORAGE = CLUSTER / "storage"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    # Not later: xdist looks at the groups before it is the turn of this file's next function.
-    shared = STORAGE if item.path.is_relative_to(STORAGE) else item.path
-    item.add_marker(pytest.mark.xdist_group(str(shared)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [not item.path.is_relative_to(part) for part in (STORAGE, CLUSTER)])
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which may be switched off
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    # Marks of the kind xdist_group would say the same, but have no effect with pytest 9.2.
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist says no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = HERE.parent / nodeid.partition("::")[0]
+            return str(STORAGE if file.is_relative_to(STORAGE) else file)
+
+    return ByFile(config, log)
