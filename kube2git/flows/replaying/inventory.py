@@ -24,6 +24,7 @@ from kube2git.flows.replaying.survey import Live
 LABEL = "kube2git.io/inventory"
 """On the ConfigMaps; its value is the set's name."""
 SHARD = 1000
+_FILE = "entries.json.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Inventory:
     _versions: dict[int, str] = field(default_factory=dict)
     """Shard -> resourceVersion."""
     _written: dict[int, Json] = field(default_factory=dict)
+    """Shard -> its data as the target has it."""
 
     @classmethod
     def load(cls, target: Target, discovery: Discovery, namespace: str, name: str) -> Inventory:
@@ -83,9 +85,11 @@ class Inventory:
 
     def _take(self, number: int, shard: Json) -> None:
         self._versions[number] = str(shard["metadata"].get("resourceVersion"))
-        data = (shard.get("binaryData") or {}).get("entries.json.gz") or ""
+        data: Json = shard.get("binaryData") or {}
+        self._written[number] = data
         try:
-            rows = wire.decode(gzip.decompress(base64.b64decode(data)))
+            packed = base64.b64decode(data.get(_FILE) or "")
+            rows = wire.decode(gzip.decompress(packed))
             self.entries |= {
                 ObjectRef(*row[:4]): Entry(row[4], row[5], bool(row[6])) for row in rows
             }
@@ -125,7 +129,7 @@ class Inventory:
 
     def _write(self, type: ResourceType, number: int, rows: list[list[object]]) -> None:
         packed = gzip.compress(wire.encode(rows), mtime=0)
-        data = {"entries.json.gz": base64.b64encode(packed).decode()}
+        data = {_FILE: base64.b64encode(packed).decode()}
         if self._written.get(number) == data:
             return
         name = self._name(number)

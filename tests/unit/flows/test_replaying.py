@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -136,6 +137,21 @@ def test_the_inventory_is_there_before_the_first_object_and_knows_uids_afterward
     assert seen[0] == {"shop": ("", False), "a": ("", False), "b": ("", False)}
     made = target.store.at("ConfigMap")["shop", "a"]["metadata"]["uid"]
     assert entries(target)["a"] == (made, False)
+
+
+def test_only_the_parts_of_a_large_inventory_that_change_are_written(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    many = [config_map(f"m{number:04}") for number in range(1005)]
+    commit(repo, namespace("shop"), *many)
+    replay(target, repo)
+    target.sent.clear()
+    commit(repo, namespace("shop"), *many, config_map("z"))
+    assert verdicts(replay(target, repo)) == {"z": "created"}
+    before, made, after = target.written()
+    assert made == "apply configmap/z -n shop"
+    assert before == after
+    assert re.fullmatch(r"replace configmap/kube2git-inventory-\w+-1 -n kube-system", before)
+    assert entries(target).keys() == {"shop", "z", *(body["metadata"]["name"] for body in many)}
 
 
 def test_a_client_dry_run_sends_nothing_but_reads(repo: FakeRepo) -> None:
