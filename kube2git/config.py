@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import re
 import typing
 from collections.abc import Mapping
@@ -460,7 +461,8 @@ def _fields(
             yield (*path, item.name), item
 
 
-def _hints(section: type) -> dict[str, Any]:
+@functools.cache
+def _hints(section: type) -> Mapping[str, Any]:
     return typing.get_type_hints(section)
 
 

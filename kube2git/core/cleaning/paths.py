@@ -88,12 +88,16 @@ def shown(parts: Iterable[str | int]) -> str:
     return text
 
 
-@lru_cache(maxsize=1000)
 def glob(pattern: str) -> re.Pattern[str]:
     """Compile a pattern in which ``*`` stands for any characters, and nothing else is special."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    return any_glob((pattern,))
 
 
-def any_glob(patterns: Iterable[str]) -> re.Pattern[str]:
+@lru_cache(maxsize=1000)
+def any_glob(patterns: tuple[str, ...]) -> re.Pattern[str]:
     """Compile patterns into one that matches what any of them matches."""
-    return re.compile("|".join(f"(?:{glob(pattern).pattern})" for pattern in patterns), re.DOTALL)
+    return re.compile("|".join(map(_expression, patterns)), re.DOTALL)
+
+
+def _expression(pattern: str) -> str:
+    return ".*".join(map(re.escape, pattern.split("*")))

@@ -85,6 +85,10 @@ class RuleSet:
 
     def fingerprint(self) -> str:
         """Return the identity of the rules that apply."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return wire.digest([astuple(rule) for rule in self.active])
 
 
