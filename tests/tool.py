@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import program
+
 _OWN_TERMINAL = (
     "import fcntl, os, sys, termios; "
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -67,15 +69,8 @@ class Tool:
         timeout: float = 120,
     ) -> Answer:
         """Run one command; fail with all it said when its exit code is none of ``codes``."""
-        done = subprocess.run(
-            self.command(*args),
-            env={**self.environ, **(environ or {})},
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        words = list(map(str, args))
+        done = program.run(words, {**self.environ, **(environ or {})}, self.home, timeout)
         answer = Answer(done.returncode, done.stdout, done.stderr)
         assert done.returncode in codes, (
             f"{args} exited with {answer.code}: {answer.stderr}\n{answer.stdout[-2000:]}"
