@@ -324,6 +324,7 @@ def test_no_commit_holds_half_of_a_change(
         Selection(namespaces=Patterns((namespace,)), kinds=Patterns(("cm", "sa")))
     )
     target = KubeCluster(connect(ConnectionSettings(kubeconfig=str(cluster.kubeconfig))))
+    rules = RuleSet.default()
     try:
         with GitRepository.open(str(tool.repo)) as repository:
             for number in range(300):
@@ -331,7 +332,7 @@ def test_no_commit_holds_half_of_a_change(
                 when = partial(datetime.fromtimestamp, 1_700_000_000 + number, UTC)
                 events = export(
                     *(target, repository, request),
-                    rules=RuleSet.default(),
+                    rules=rules,
                     memory=memory,
                     clock=when,
                 )
