@@ -225,7 +225,10 @@ def _check_plan(saved: Plan, fresh: Plan) -> None:
 
     told = drift(saved, fresh)
     if told:
+        hint = "Make a new one with --plan-out, and look at it."
+        if saved.header.place != fresh.header.place:
+            hint = f"Choose --context {saved.header.target_context}, or make a new plan with "
+            hint += "--plan-out for this one, and look at it."
         raise RefusedError(
-            "the plan does not hold any more:\n" + "\n".join(f"  {line}" for line in told),
-            hint="Make a new one with --plan-out, and look at it.",
+            "the plan does not hold:\n" + "\n".join(f"  {line}" for line in told), hint=hint
         )

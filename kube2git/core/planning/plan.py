@@ -150,6 +150,11 @@ class Header:
         """True when the commit is of another cluster than the target."""
         return bool(self.source_cluster) and self.source_cluster != self.target_cluster
 
+    @property
+    def place(self) -> str:
+        """Return the target for people: what its context is called, and which cluster it is."""
+        return f"context {self.target_context} (cluster {self.target_cluster})"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -341,12 +346,13 @@ def drift(saved: Plan, fresh: Plan) -> tuple[str, ...]:
     """Return why a saved plan no longer holds, given one made just now by the same steps.
 
     () when both write the same content to the same live states of the same cluster; what neither
-    of them would write may differ.
+    of them would write may differ. Of another cluster or context nothing else is told.
     """
+    meant, found_at = saved.header.place, fresh.header.place
+    if meant != found_at:
+        return (f"It was made for {meant}, and this is {found_at}.",)
     found = []
     for name, what in (
-        ("target_cluster", "the target is another cluster"),
-        ("target_context", "the context is another one"),
         ("commit", "the revision names another commit"),
         ("maps", "namespaces are mapped otherwise"),
         ("options", "other flags are given"),

@@ -229,8 +229,6 @@ def test_the_same_plan_still_holds() -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"target_cluster": "x"}, "another cluster"),
-        ({"target_context": "x"}, "context"),
         ({"commit": "x"}, "commit"),
         ({"maps": ()}, "mapped"),
         ({"options": ()}, "flags"),
@@ -240,6 +238,14 @@ def test_the_same_plan_still_holds() -> None:
 def test_another_header_is_told(change: Any, word: str) -> None:
     (sentence,) = drift(PLAN, replace(PLAN, header=replace(PLAN.header, **change)))
     assert word in sentence
+
+
+@pytest.mark.parametrize("change", [{"target_cluster": "x"}, {"target_context": "x"}])
+def test_of_another_place_nothing_but_both_names_is_told(change: Any) -> None:
+    header = replace(PLAN.header, commit="other", **change)
+    (sentence,) = drift(PLAN, Plan(header, ()))
+    assert sentence == f"It was made for {PLAN.header.place}, and this is {header.place}."
+    assert "x" in header.place
 
 
 def test_a_later_revision_of_the_target_alone_changes_nothing() -> None:
