@@ -150,8 +150,7 @@ class Adapter:
             )
             self._least_replicas[scaled] = least if isinstance(least, int) else 1
         elif kind == "Service" and ref in self._live:
-            present = self._live[ref].node_ports
-            self._given_up[ref] = present - nodeports.kept(body, present)
+            self._given_up[ref] = nodeports.given_up(body, self._live[ref])
         elif kind == "PersistentVolume" and self._policy.adopt_volumes:
             self._adopted[ref.name] = body
 
@@ -341,8 +340,7 @@ class Adapter:
             if holder != draft.ref and port in self._given_up.get(holder, ()):
                 draft.ports_of_others[port] = holder
                 draft.warnings.append(
-                    f"It takes the node port {port} over from {holder}, which is moved to a free "
-                    "one until it gets its own."
+                    f"It takes the node port {port} over from {holder}, which gives it up first."
                 )
             elif holder != draft.ref:
                 draft.body = nodeports.without(draft.body, {port})

@@ -26,6 +26,8 @@ class LiveObject:
     """``spec.replicas`` as it is, also where an autoscaler sets it and cleaning leaves it out."""
     node_ports: frozenset[int] = frozenset()
     """Of a Service, those that the server allocated among them."""
+    health_port: int = 0
+    """The one among them on which health checks ask; 0: there is none."""
     cluster_ips: frozenset[str] = frozenset()
     other_tool: str = ""
     """Who else keeps this object, for people (``Helm release shop``); "" when nobody is known."""
@@ -48,6 +50,7 @@ class LiveObject:
             phase=str(dig(raw, "status", "phase") or ""),
             replicas=replicas if isinstance(replicas, int) else None,
             node_ports=node_ports(raw) if is_service else frozenset(),
+            health_port=dig(raw, "spec", "healthCheckNodePort") or 0 if is_service else 0,
             cluster_ips=cluster_ips(raw) if is_service else frozenset(),
             other_tool=other_tool(raw),
             managed_fields=tuple(entry for entry in managers or () if isinstance(entry, dict)),

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from datetime import UTC
 
 from kube2git.core.cleaning import RuleSet
+from kube2git.core.planning.nodeports import settle_ports
 from kube2git.core.ports import Clock, Memory, Repo, Stopped, Target
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealing
@@ -97,6 +98,9 @@ def make_plan(
         asker = Asker(draft, view, is_dry_run=request.dry_run is DryRun.SERVER)
         yield from asker.settle(is_stopped)
         draft.seconds["dry run"] = time.perf_counter() - begun
+    adapted = draft.computed.adapted
+    wanted = {ref: one.ports_of_others for ref, one in adapted.items() if one.ports_of_others}
+    draft.plan = settle_ports(draft.plan, wanted)
     yield draft
 
 

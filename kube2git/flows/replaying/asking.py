@@ -99,7 +99,7 @@ class Asker:
             if answer.is_ok:
                 return self._accepted(action, adapted, known, answer, type, yielded)
             refusal = classify(answer.status, answer.body, action.ref.kind_group)
-            if _is_for_want_of_ports(adapted, refusal):
+            if _is_for_want_of_ports(adapted, known, refusal):
                 body = nodeports.without(body, adapted.ports_of_others)
                 continue
             if refusal.category is not Category.CONFLICT:
@@ -223,7 +223,8 @@ class Asker:
     ) -> PlannedAction:
         policy, ref = self.draft.request.policy, action.ref
         if refusal.category is Category.IMMUTABLE:
-            body = under_temporary_name(self.draft.computed.for_creation(ref).body)
+            new = self.draft.computed.for_creation(ref)
+            body = under_temporary_name(nodeports.without(new.body, new.ports_of_others))
             body, _ = with_owner_uids(body, self.view.uid_of)
             created = self._send(Verb.CREATE, type, ref, body)
             return settling.refused(action, refusal, policy, can_be_created=created.is_ok)
@@ -249,8 +250,12 @@ class Asker:
         return settling.refused(action, refusal, policy)
 
 
-def _is_for_want_of_ports(adapted: Adapted, refusal: Refusal) -> bool:
+def _is_for_want_of_ports(adapted: Adapted, known: LiveObject | None, refusal: Refusal) -> bool:
     """Tell whether an object is refused only for node ports that others still have."""
+    wanted = [".nodePort"]
+    if known is None or not known.health_port:
+        # Of one that has such a port, it never changes.
+        wanted.append("spec.healthCheckNodePort")
     return bool(adapted.ports_of_others and refusal.fields) and all(
-        field.endswith(".nodePort") for field in refusal.fields
+        field.endswith(tuple(wanted)) for field in refusal.fields
     )

@@ -72,8 +72,7 @@ class Execution:
         """Write, wait, delete; yield progress, each outcome, and the report last."""
         if self._actions:
             self._enter()
-            if not self._must_end():
-                make_room(self.draft, self.view)
+            make_room(self.draft, self.view, self._must_end)
             yield from self._write()
             yield from self._delete()
             yield from self._finish_claims()

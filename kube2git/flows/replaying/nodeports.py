@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 
 from kube2git.core.objects import ObjectRef
 from kube2git.core.planning.live import node_ports
-from kube2git.core.planning.plan import Action, PlannedAction
-from kube2git.core.ports import Verb, WriteRequest
+from kube2git.core.planning.plan import Action
+from kube2git.core.ports import Stopped, Verb, WriteRequest
 from kube2git.core.wire import Json
 from kube2git.core.workloads import items_of
 from kube2git.flows.replaying.drafting import Draft
@@ -20,10 +20,12 @@ _TRIES = 20
 """Free ports that are tried: others may have been taken meanwhile, or lie outside the range."""
 
 
-def make_room(draft: Draft, view: TargetView) -> None:
+def make_room(draft: Draft, view: TargetView, is_stopped: Stopped) -> None:
     """Move Services that this replay changes off the node ports that others of it are to get.
 
     Where that fails the port stays, and the write that wants it fails with what the server says.
+    A run that ends before its last write leaves a Service on a port that the commit does not say,
+    so that the next one changes it.
     """
     actions = {action.ref: action for action in draft.plan.actions}
     moves: dict[ObjectRef, set[int]] = {}
@@ -35,16 +37,12 @@ def make_room(draft: Draft, view: TargetView) -> None:
             continue
         used |= node_ports(adapted.body)
         for port, holder in adapted.ports_of_others.items():
-            if actions[ref].action.writes and _moves(actions[holder]):
+            # One that is made anew loses all of its ports at once.
+            if actions[ref].action.writes and actions[holder].action is Action.UPDATE:
                 moves.setdefault(holder, set()).add(port)
     for holder, ports in sorted(moves.items()):
-        _move(view, holder, ports, used)
-
-
-def _moves(holder: PlannedAction) -> bool:
-    """Tell whether a Service gets the ports that the commit says in this run."""
-    is_kept = any("nodePort" in kept.path for kept in holder.kept)
-    return holder.action is Action.UPDATE and not is_kept
+        if not is_stopped():
+            _move(view, holder, ports, used)
 
 
 def _move(view: TargetView, ref: ObjectRef, ports: Collection[int], used: set[int]) -> None:

@@ -15,7 +15,7 @@ from kube2git.core.planning import settling
 from kube2git.core.planning.adapting import Adapted, with_owner_uids
 from kube2git.core.planning.immutable import recreation
 from kube2git.core.planning.leftovers import leftovers, removal_patch
-from kube2git.core.planning.live import LiveObject
+from kube2git.core.planning.live import LiveObject, node_ports
 from kube2git.core.planning.plan import Action, PlannedAction, Write
 from kube2git.core.planning.stances import OWN_MANAGER, Yielded, parse_conflicts, resolve
 from kube2git.core.ports import Verb, WriteAnswer, WriteRequest
@@ -31,6 +31,8 @@ from kube2git.flows.replaying.target import TargetView
 
 ATTEMPTS = 8
 LONGEST_PAUSE = 2.0
+PATIENCE = 30.0
+"""Seconds for a Service to give up its node ports."""
 _NOT_YET = (
     "error looking up service account",
     "status unknown for quota",
@@ -102,6 +104,7 @@ class Writer:
 
     def _apply(self, action: PlannedAction, type: ResourceType, adapted: Adapted) -> Result:
         ref, policy = action.ref, self.draft.request.policy
+        self._await_ports(adapted, type)
         labelled, told = self._labelled(adapted.body)
         body, is_forced, yielded = labelled, False, tuple[Yielded, ...]()
         for attempt in range(1, ATTEMPTS + 1):
@@ -136,6 +139,16 @@ class Writer:
                 return Outcome(ref, Verdict.FAILED, refusal.message, told), None
             self._pause(attempt)
         return Outcome(ref, Verdict.FAILED, "It changes faster than it can be written."), None
+
+    def _await_ports(self, adapted: Adapted, type: ResourceType) -> None:
+        """Wait a little until others of this run have given up the node ports of this Service."""
+        until = min(self.deadline(), time.monotonic() + PATIENCE)
+        for port, holder in adapted.ports_of_others.items():
+            while not self.waiter.is_stopped() and time.monotonic() < until:
+                found = self.view.target.get(type, holder.namespace, holder.name)
+                if found is None or port not in node_ports(found):
+                    break
+                time.sleep(0.1)
 
     def _create_with_data(self, action: PlannedAction, type: ResourceType) -> Result:
         """Create a claim and what its data comes from.
