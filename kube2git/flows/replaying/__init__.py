@@ -109,6 +109,7 @@ def carry_out(
 ) -> Generator[Progress | Outcome | ReplayReport, None, None]:
     """Do what a plan says; yield progress, each object's outcome, and the report last.
 
+    Ended by KeyboardInterrupt, it waits for nothing, and tells what came of each object so far.
     Raises RefusedError when a guard of the plan stands against it; then nothing is written.
     """
     if draft.plan.guards:
@@ -120,7 +121,11 @@ def carry_out(
             else "",
         )
     view = TargetView.of(target, draft.live, draft.discovery.types)
-    yield from Execution(draft, view, is_stopped).run()
+    execution = Execution(draft, view, is_stopped)
+    try:
+        yield from execution.run()
+    except KeyboardInterrupt:
+        yield from execution.break_off()
 
 
 def rehearse(

@@ -33,6 +33,8 @@ _BRING_KINDS = (
 )
 _CLAIM = "PersistentVolumeClaim"
 _CLASS = "StorageClass.storage.k8s.io"
+_NO_TURN = "The run was interrupted before its turn."
+_UNANSWERED = "The API server had not answered when the run was ended, so it may be done or not."
 
 
 @dataclass
@@ -63,6 +65,9 @@ class Execution:
             self.draft, self.view, self._waiter, self._restorer.ready, lambda: self._deadline
         )
         self._lock = threading.Lock()
+        self._begun: set[ObjectRef] = set()
+        self._seen: set[ObjectRef] = set()
+        """Whose outcome has been told."""
         self._seconds: dict[str, float] = {}
 
     def _must_end(self) -> bool:
@@ -78,6 +83,18 @@ class Execution:
             yield from self._finish_claims()
             yield from self._await_all()
             self._settle_inventory()
+        yield self._report()
+
+    def break_off(self) -> Iterator[Outcome | ReplayReport]:
+        """Yield what came of each object so far, and the report last; nothing is waited for."""
+        reasons = {True: _UNANSWERED, False: _NO_TURN}
+        for ref in self._actions:
+            is_begun = ref in self._begun
+            verdict = Verdict.FAILED if is_begun else Verdict.NOT_TRIED
+            with self._lock:
+                self.outcomes.setdefault(ref, Outcome(ref, verdict, reasons[is_begun]))
+        for ref in sorted(self._actions.keys() - self._seen):
+            yield self.outcomes[ref]
         yield self._report()
 
     def _lap(self, phase: str, since: float) -> None:
@@ -156,6 +173,7 @@ class Execution:
 
     def _one(self, action: PlannedAction) -> None:
         """Carry one action out; an API server that is gone ends the whole run."""
+        self._begun.add(action.ref)
         try:
             outcome, body = self._writer.carry_out(action)
         except ClusterUnreachableError:
@@ -170,8 +188,8 @@ class Execution:
     def _told(self, refs: Iterable[ObjectRef]) -> Iterator[Outcome]:
         for ref in refs:
             if ref not in self.outcomes:
-                reason = self.stopped or "The run was interrupted before its turn."
-                self.outcomes[ref] = Outcome(ref, Verdict.NOT_TRIED, reason)
+                self.outcomes[ref] = Outcome(ref, Verdict.NOT_TRIED, self.stopped or _NO_TURN)
+            self._seen.add(ref)
             yield self.outcomes[ref]
 
     def _may_try(self, ref: ObjectRef, graph: Graph) -> bool:

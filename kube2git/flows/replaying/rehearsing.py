@@ -7,6 +7,7 @@ by its uid.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ from kube2git.flows.replaying.readiness import Waiter, absence
 from kube2git.flows.replaying.request import Outcome, ReplayReport
 from kube2git.flows.replaying.target import TargetView
 
+FAREWELL = 2.0
+"""Seconds that a run that was ended takes to ask for the deletion of what it made."""
 REMOVING = "removing"
 """The phase that is no part of a recovery."""
 
@@ -122,7 +125,10 @@ class Rehearsal:
         """Remove what was made before something went wrong; raise when it stays."""
         if self.is_kept:
             return
-        self._delete()
+        try:
+            self._delete()
+        except KeyboardInterrupt:
+            raise self._interrupted() from None
         stays = [one.name for one in self.made.values() if one.message]
         if stays:
             why = f": {error}" if isinstance(error, Kube2gitError) else ""
@@ -134,8 +140,11 @@ class Rehearsal:
     def _interrupted(self) -> InterruptedRunError:
         """Ask for the deletion of what nobody waits for any longer; return what tells of it."""
         if not self.is_kept:
+            # In a thread, since the API server may be just what does not answer.
+            asking = threading.Thread(target=self._delete, daemon=True)
+            asking.start()
             with contextlib.suppress(KeyboardInterrupt):
-                self._delete()
+                asking.join(FAREWELL)
         leaving = [one.name for one in self.made.values() if one.is_leaving]
         staying = [one.name for one in self.made.values() if not one.is_leaving]
         told = [f"it leaves {', '.join(staying)} behind"] if staying else []

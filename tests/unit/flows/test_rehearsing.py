@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -99,11 +100,26 @@ def test_a_second_interruption_is_told_what_was_not_waited_for(repo: FakeRepo) -
     assert namespaces(target) == set()
 
 
-@pytest.mark.parametrize("verb", [Verb.CREATE, Verb.DELETE])
-def test_an_interrupted_request_may_have_left_its_namespace(repo: FakeRepo, verb: Verb) -> None:
-    target = FakeTarget(before_write=crash_at(KeyboardInterrupt, verb, DRILL))
+def test_an_interrupted_request_may_have_left_its_namespace(repo: FakeRepo) -> None:
+    target = FakeTarget(before_write=crash_at(KeyboardInterrupt, Verb.CREATE, DRILL))
     with pytest.raises(InterruptedRunError, match=f"it leaves {DRILL} behind") as caught:
         rehearse(target, plan(target, repo, REHEARSAL))
+    assert f"kubectl delete namespace -l {LABEL}=" in caught.value.hint
+
+
+def test_a_second_interruption_waits_for_no_answer(repo: FakeRepo) -> None:
+    crash, answered = crash_at(KeyboardInterrupt, Verb.APPLY, "b"), threading.Event()
+
+    def hang(request: WriteRequest) -> None:
+        crash(request)
+        if request.verb is Verb.DELETE:
+            answered.wait(30)
+
+    target = FakeTarget(before_write=hang)
+    with pytest.raises(InterruptedRunError, match=f"it leaves {DRILL} behind") as caught:
+        rehearse(target, plan(target, repo, REHEARSAL))
+    assert not answered.is_set()
+    answered.set()
     assert f"kubectl delete namespace -l {LABEL}=" in caught.value.hint
 
 

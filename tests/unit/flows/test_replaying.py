@@ -182,6 +182,18 @@ def test_a_stopped_run_tells_what_was_not_tried_and_the_next_one_goes_on(repo: F
     assert verdicts(replay(target, repo)) == {"b": "created"}
 
 
+def test_a_run_that_is_ended_tells_what_was_done_so_far(repo: FakeRepo) -> None:
+    def end(request: WriteRequest) -> None:
+        if request.verb is Verb.APPLY and request.name == "a":
+            raise KeyboardInterrupt
+
+    report = replay(FakeTarget(before_write=end), repo, is_stopped=lambda: False)
+    assert verdicts(report) == {"shop": "created", "a": "failed", "b": "not tried"}
+    (failed,) = [one for one in report.outcomes if one.verdict == "failed"]
+    assert "it may be done or not" in failed.message
+    assert verdicts(replay(FakeTarget(), repo)) == dict.fromkeys(("shop", "a", "b"), "created")
+
+
 def prune(kind: Prune) -> ReplayRequest:
     allowed = frozenset({Allowance.MANY})
     return ReplayRequest("main", policy=Policy(prune=kind, allowed=allowed))
