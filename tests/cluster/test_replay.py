@@ -14,6 +14,7 @@ from kube2git.core import layout
 from kube2git.core.objects import ref_of
 from tests.cluster.test_export import load_corpus
 from tests.controlplane import ControlPlane
+from tests.faults import FaultProxy
 from tests.handmade import commit_file, commit_files
 from tests.tool import Answer, Tool, make_tool
 
@@ -29,9 +30,9 @@ class Replayer:
         self.tool = make_tool(source.kubeconfig, home)
 
     def put(self, plane: ControlPlane, *manifests: Json, manager: str = "kubectl-create") -> None:
-        for manifest in manifests:
-            text = json.dumps(manifest)
-            plane.kubectl("create", f"--field-manager={manager}", "-f", "-", input=text)
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+        create = ("create", "--validate=false", f"--field-manager={manager}", "-f", "-")
+        plane.kubectl(*create, input=text)
 
     def replay(
         self, *args: str, codes: tuple[int, ...] = (0,), revision: str = "main", yes: bool = True
@@ -48,6 +49,10 @@ class Replayer:
     def get(self, what: str, namespace: str) -> Json:
         found: Json = json.loads(self.target.kubectl("get", what, "-n", namespace, "-o", "json"))
         return found
+
+
+def named_namespace(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def config_map(namespace: str, name: str, **data: str) -> Json:
@@ -92,6 +97,17 @@ def verdicts(report: Json) -> dict[str, str]:
     }
 
 
+def repeat(replayer: Replayer, *args: str) -> Json:
+    """Replay what is there already; fail unless all that the API server is asked is to read."""
+    with FaultProxy.before(replayer.target) as proxy:
+        kubeconfig = str(proxy.kubeconfig(replayer.tool.home))
+        command = ["replay", "main", "--kubeconfig", kubeconfig, "-o", "json", "--yes", *args]
+        answer: Json = replayer.tool.run(*command).json
+        assert {request.method for request in proxy.requests} == {"GET"}
+    assert answer["report"]["outcomes"] == []
+    return answer
+
+
 @pytest.fixture
 def replayer(cluster: ControlPlane, target: ControlPlane, tmp_path: Path) -> Replayer:
     return Replayer(cluster, target, tmp_path)
@@ -116,15 +132,9 @@ def test_the_fixed_point_of_every_built_in_kind(
     report = replayer.report("--jobs=run")
     assert report["report"]["complete"], report["report"]
     assert set(verdicts(report).values()) == {"created"}
-    # Who may only read would be refused a write request, and a dry run too.
-    empty.kubectl("create", "clusterrole", "look", "--verb=get,list,watch", "--resource=*.*")
-    empty.kubectl("create", "clusterrolebinding", "look", "--clusterrole=look", "--user=reader")
-    reader = ["--kubeconfig", str(empty.kubeconfig_for("reader"))]
-    again = replayer.tool.run("replay", "main", "--jobs=run", "-o", "json", *reader).json
+    again = repeat(replayer, "--jobs=run")
     assert set(actions(again).values()) == {"skip"}
-    assert again["report"]["outcomes"] == []
     assert again["plan"].get("warnings", []) == report["plan"]["warnings"]
-    empty.kubectl("delete", "clusterrolebinding/look", "clusterrole/look")
 
     other = make_tool(empty.kubeconfig, tmp_path / "b")
     other.export(codes=(3,))
@@ -152,8 +162,7 @@ def test_nothing_is_written_unless_somebody_says_yes(replayer: Replayer, space: 
 
 
 def test_one_object_goes_back_to_what_it_was(replayer: Replayer, space: str) -> None:
-    for name in ("a", "b"):
-        replayer.put(replayer.source, config_map(space, name, k="1"))
+    replayer.put(replayer.source, *(config_map(space, name, k="1") for name in ("a", "b")))
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     replayer.target.kubectl("delete", "cm/a", "-n", space)
@@ -203,10 +212,8 @@ def test_a_conflict_names_owner_and_field_and_is_decided_by_the_user(
 ) -> None:
     replayer.put(replayer.source, config_map(space, "map", k="1"))
     replayer.tool.export("-n", space)
-    replayer.put(
-        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
-    )
-    replayer.put(replayer.target, config_map(space, "map", k="2"), manager="helm")
+    theirs = named_namespace(space), config_map(space, "map", k="2")
+    replayer.put(replayer.target, *theirs, manager="helm")
     report = replayer.report("-n", space, codes=(3,))
     blocked = planned(report, "map")
     assert blocked["action"] == "blocked"
@@ -386,6 +393,31 @@ def test_a_saved_plan_is_carried_out_only_while_it_holds(replayer: Replayer, spa
     assert replayer.get("deploy/web", space)["spec"]["replicas"] == 2
 
 
+def test_a_plan_for_one_cluster_writes_nothing_to_another(replayer: Replayer, space: str) -> None:
+    replayer.put(replayer.source, config_map(space, "map", k="1"))
+    replayer.tool.export("-n", space)
+    file = str(replayer.tool.home / "plan.json")
+    replayer.replay("-n", space, "--plan-out", file, yes=False)
+    # In the wrong one, too, there would be something to do.
+    replayer.source.kubectl("delete", "cm/map", "-n", space)
+    with FaultProxy.before(replayer.source) as proxy:
+        kubeconfig = str(proxy.kubeconfig(replayer.tool.home))
+        command = ["replay", "main", "-n", space, "--plan", file, "--kubeconfig", kubeconfig]
+        refused = replayer.tool.run(*command, "--yes", codes=(5,))
+        asked = [request for request in proxy.requests if request.method != "GET"]
+    assert f"+ configmap/map -n {space}" in refused.stdout
+    assert asked
+    assert all(request.query["dryRun"] == "All" for request in asked)
+    uids = [
+        plane.get("/api/v1/namespaces/kube-system").json()["metadata"]["uid"]
+        for plane in (replayer.target, replayer.source)
+    ]
+    context = yaml.safe_load(replayer.target.kubeconfig.read_text())["current-context"]
+    for words in (f"{context} (cluster {uids[0]})", f"context faulty (cluster {uids[1]})"):
+        assert words in refused.stderr
+    assert f"Choose --context {context}, or make a new plan" in refused.stderr
+
+
 def role_binding(namespace: str) -> Json:
     account = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
     group = {
@@ -403,7 +435,10 @@ def role_binding(namespace: str) -> Json:
 
 
 def node_port_service(namespace: str, port: int, name: str = "open") -> Json:
-    """Return a Service with a node port, which is one for the whole cluster: choose another."""
+    """Return a Service with a node port, which is one for the whole cluster: choose another.
+
+    From 30000 to 30085: ports above are those that the server gives out first.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -445,58 +480,80 @@ def test_a_copy_under_another_name_mapped_back_is_the_original(
 def test_two_copies_beside_each_other_and_a_node_port_that_is_taken(
     replayer: Replayer, space: str
 ) -> None:
-    replayer.put(replayer.source, node_port_service(space, 30123))
+    replayer.put(replayer.source, node_port_service(space, 30010))
     replayer.tool.export("-n", space)
     one, two = f"{space}-one", f"{space}-two"
     report = replayer.report("-n", space, "--map", f"{space}={one}", "--map", f"{space}={two}")
     assert report["report"]["complete"], report["report"]
     ports = {replayer.get("svc/open", name)["spec"]["ports"][0]["nodePort"] for name in (one, two)}
-    assert 30123 in ports
+    assert 30010 in ports
     assert len(ports) == 2
     for name in (one, two):
         replayer.target.kubectl("delete", "namespace", name, "--wait=false")
 
 
+def balanced_service(namespace: str, health_port: int, name: str) -> Json:
+    """Return a Service whose health checks have a node port, which never changes."""
+    spec = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "allocateLoadBalancerNodePorts": False,
+        "healthCheckNodePort": health_port,
+        "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
+    }
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
 def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space: str) -> None:
     names = ("a", "b", "c")
-    for name, port in zip(names, (30201, 30202, 30203), strict=True):
-        replayer.put(replayer.source, node_port_service(space, port, name))
     replayer.tool.export("-n", space)
-    replayer.replay("-n", space)
-    turned = dict(zip(names, (30202, 30203, 30201), strict=True))
-    services = f"namespaces/{space}/Service"
-    commit_files(
-        replayer.tool,
-        {
-            f"{services}/{name}.yaml": yaml.safe_dump(node_port_service(space, port, name))
-            for name, port in turned.items()
-        },
-    )
-    report = replayer.report("-n", space)
-    assert report["report"]["complete"], report["report"]
-    assert set(verdicts(report).values()) == {"configured"}
-    assert "takes the node port 30202 over from service/b" in planned(report, "a")["warnings"][0]
-    found = {
-        name: replayer.get(f"svc/{name}", space)["spec"]["ports"][0]["nodePort"] for name in names
-    }
-    assert found == turned
 
-    # Whose port is somebody else's business is not moved.
-    patch = '[{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 30204}]'
+    def put(ports: tuple[int, ...], health: tuple[int, ...]) -> None:
+        bodies = [*map(node_port_service, [space] * 3, ports, names)]
+        bodies += map(balanced_service, [space] * 2, health, ("lb-1", "lb-2"))
+        files = {layout.path_of(ref_of(body)): yaml.safe_dump(body) for body in bodies}
+        commit_files(replayer.tool, dict(files))
+
+    def found() -> list[int]:
+        items = replayer.get("svc", space)["items"]
+        specs = {item["metadata"]["name"]: item["spec"] for item in items}
+        ports = [specs[name]["ports"][0]["nodePort"] for name in names]
+        return ports + [specs[name]["healthCheckNodePort"] for name in ("lb-1", "lb-2")]
+
+    put((30021, 30022, 30023), (30025, 30026))
+    replayer.replay("-n", space)
+    assert found() == [30021, 30022, 30023, 30025, 30026]
+    put((30022, 30023, 30021), (30026, 30025))
+    report = replayer.report("-n", space, "--recreate")
+    assert report["report"]["complete"], report["report"]
+    moved = {f"Service/{name}": "configured" for name in names}
+    assert verdicts(report) == {**moved, "Service/lb-1": "recreated", "Service/lb-2": "recreated"}
+    for name, port, holder in (("a", 30022, "b"), ("lb-1", 30026, "lb-2")):
+        words = f"takes the node port {port} over from service/{holder} -n {space}"
+        assert words in planned(report, name)["warnings"][0]
+    assert found() == [30022, 30023, 30021, 30026, 30025]
+
+    # Whose port is somebody else's business is not moved, and who wants it is told so before.
+    patch = '[{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 30024}]'
     replayer.target.kubectl("patch", "svc/a", "-n", space, "--type=json", "-p", patch)
-    commit(replayer.tool, f"{services}/b.yaml", node_port_service(space, 30204, "b"))
+    services = f"namespaces/{space}/Service"
+    commit(replayer.tool, f"{services}/b.yaml", node_port_service(space, 30024, "b"))
     refused = replayer.report("-n", space, codes=(3,))
-    assert planned(refused, "a")["action"] == "blocked"
-    assert verdicts(refused) == {"Service/b": "failed"}
-    assert replayer.get("svc/a", space)["spec"]["ports"][0]["nodePort"] == 30204
+    assert {planned(refused, name)["action"] for name in ("a", "b")} == {"blocked"}
+    assert (
+        f"30024 over from service/a -n {space}, but that is blocked"
+        in (planned(refused, "b")["reason"])
+    )
+    assert verdicts(refused) == {}
+    assert found() == [30024, 30023, 30021, 30026, 30025]
 
 
 def test_objects_that_would_become_one_are_refused_before_any_write(
     replayer: Replayer, cluster: ControlPlane, space: str
 ) -> None:
     other = cluster.create_namespace()
-    for name in (space, other):
-        replayer.put(replayer.source, config_map(name, "map", of=name))
+    replayer.put(replayer.source, *(config_map(name, "map", of=name) for name in (space, other)))
     replayer.tool.export("-n", space, "-n", other)
     answer = replayer.replay("-n", space, "-n", other, "--map", f"{other}={space}", codes=(5,))
     assert f"configmap/map -n {space} would be each of" in answer.stderr
@@ -504,8 +561,8 @@ def test_objects_that_would_become_one_are_refused_before_any_write(
 
 
 def test_prune_takes_only_what_replays_made(replayer: Replayer, space: str) -> None:
-    for number in range(12):
-        replayer.put(replayer.source, config_map(space, f"map-{number}", k="1"))
+    made = [config_map(space, f"map-{number}", k="1") for number in range(12)]
+    replayer.put(replayer.source, *made)
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     replayer.put(replayer.target, config_map(space, "mine", k="1"))
@@ -521,8 +578,8 @@ def test_prune_takes_only_what_replays_made(replayer: Replayer, space: str) -> N
 def test_prune_to_exactly_what_the_commit_holds_and_its_guards(
     replayer: Replayer, space: str
 ) -> None:
-    for number in range(4):
-        replayer.put(replayer.source, config_map(space, f"map-{number}", k="1"))
+    made = [config_map(space, f"map-{number}", k="1") for number in range(4)]
+    replayer.put(replayer.source, *made)
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     replayer.put(replayer.target, config_map(space, "mine", k="1"))
@@ -542,7 +599,7 @@ def test_no_guard_gives_way_unless_it_is_named(replayer: Replayer, space: str) -
     version = {"name": "v1", "served": True, "storage": True, "schema": schema}
     storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     mine: list[Json] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
+        named_namespace(space),
         {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
@@ -573,8 +630,10 @@ def test_no_guard_gives_way_unless_it_is_named(replayer: Replayer, space: str) -
     assert flags[-1] in almost.stderr
     assert not any(flag in almost.stderr for flag in flags[:-1])
     plan = replayer.report(*command, *flags, "--dry-run=client", yes=False)
-    assert {f"Namespace/{space}", f"CustomResourceDefinition/things.{group}"} < actions(plan).keys()
-    assert set(actions(plan).values()) == {"delete"}
+    doomed = (f"Namespace/{space}", f"CustomResourceDefinition/things.{group}")
+    assert {actions(plan)[name] for name in doomed} == {"delete"}
+    claims = [one for one in plan["plan"]["actions"] if one["object"]["namespace"] == space]
+    assert [(one["object"]["name"], one["action"]) for one in claims] == [("mine", "delete")]
     target.kubectl("get", "ns", space)
     target.kubectl("get", "pvc/mine", "-n", space)
     target.kubectl("delete", "crd", f"things.{group}")
@@ -584,10 +643,7 @@ def test_an_incomplete_commit_deletes_nothing(replayer: Replayer, space: str) ->
     replayer.put(replayer.source, config_map(space, "map", k="1"))
     replayer.tool.export("-n", space, "-l", "team=nobody")
     replayer.tool.export("-n", space, "--kind", "Namespace")
-    replayer.put(
-        replayer.target, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
-    )
-    replayer.put(replayer.target, config_map(space, "mine", k="1"))
+    replayer.put(replayer.target, named_namespace(space), config_map(space, "mine", k="1"))
     report = replayer.report(
         "-n", space, "--prune=all", "--allow-prune=many", "--allow-prune=empty"
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,14 +18,26 @@ import yaml
 from kube2git import config, wiring
 from kube2git.adapters.kube.applying import KubeTarget
 from kube2git.adapters.kube.connection import ConnectionSettings, connect
+from kube2git.core import layout
 from kube2git.core.cleaning import RuleSet
-from kube2git.core.planning.policy import Allowance, Policy, Prune
-from kube2git.core.ports import WriteAnswer, WriteRequest
+from kube2git.core.objects import ref_of
+from kube2git.core.ports import Repo
 from kube2git.core.selection import Patterns, Selection
 from kube2git.flows import replaying
 from kube2git.flows.replaying import ReplayRequest
+from kube2git.flows.replaying.inventory import Entry, Inventory
+from kube2git.flows.replaying.survey import REPLAY_LABEL
 from tests import faults
-from tests.cluster.test_replay import Json, Replayer, actions, config_map, verdicts
+from tests.cluster.test_replay import (
+    Json,
+    Replayer,
+    actions,
+    config_map,
+    deployment,
+    named_namespace,
+    node_port_service,
+    verdicts,
+)
 from tests.controlplane import ControlPlane
 from tests.faults import FaultProxy, Killer
 from tests.handmade import commit_files
@@ -36,141 +51,193 @@ def replayer(cluster: ControlPlane, target: ControlPlane, tmp_path: Path) -> Rep
 @pytest.fixture
 def filled(replayer: Replayer, namespace: str) -> str:
     """Give an exported namespace with two objects."""
-    for name in ("a", "b"):
-        replayer.put(replayer.source, config_map(namespace, name, k="1"))
+    replayer.put(replayer.source, *(config_map(namespace, name, k="1") for name in ("a", "b")))
     replayer.tool.export("-n", namespace)
     return namespace
 
 
-def test_killed_after_any_write_the_same_command_goes_on(
-    replayer: Replayer, filled: str, tmp_path: Path
-) -> None:
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
-        copy = f"{filled}-{number}"
-        command = ["replay", "main", "-n", filled, "--map", f"{filled}={copy}", "--yes"]
-        with FaultProxy.before(replayer.target) as proxy:
-            killer = Killer(number)
-            proxy.on_writes(killer)
-            faulty = ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
-            killer.process = process = replayer.tool.start(*command, *faulty)
-            process.communicate(timeout=60)
-            was_killed = process.returncode == -signal.SIGKILL
-        proper = ["--kubeconfig", str(replayer.target.kubeconfig)]
-        replayer.tool.run(*command, *proper)
-        for name in ("a", "b"):
-            assert replayer.get(f"cm/{name}", copy)["data"] == {"k": "1"}
-        # The inventory knows everything that was made, and nothing else is pruned.
-        replayer.put(replayer.target, config_map(copy, "mine", k="1"))
-        before = replayer.tool.commits()[0]
-        gone = {f"namespaces/{filled}/ConfigMap/{name}.yaml": None for name in ("a", "b")}
-        commit_files(replayer.tool, dict(gone))
-        prune = ["--prune=owned", "--allow-prune=many", "-o", "json"]
-        pruned: Json = replayer.tool.run(*command, *proper, *prune).json
-        assert verdicts(pruned) == {"ConfigMap/a": "deleted", "ConfigMap/b": "deleted"}
-        assert replayer.get("cm/mine", copy)
-        replayer.tool.git("update-ref", "refs/heads/main", before)
-        replayer.target.run_kubectl("delete", "namespace", copy, "--wait=false")
-    # The inventory, the namespace, two objects, the inventory again.
-    assert number == 6
+@contextlib.contextmanager
+def running(replayer: Replayer, *args: str) -> Iterator[subprocess.Popen[str]]:
+    """Give a run that goes on meanwhile, and does not outlive its test."""
+    with replayer.tool.start(*args) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-class KilledError(BaseException):
-    """Takes with it what the run knew."""
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Send what Ctrl-C sends, and wait until the run says that it has seen it."""
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert any("Finishing the requests in flight" in line for line in process.stderr)
 
 
-class Dying(KubeTarget):
-    """Ends the run at its nth write, after the server has carried that write out; 0: never."""
+@dataclass
+class KilledReplay:
+    """A replay that makes a namespace, recreates, and prunes; each copy has a set of its own."""
 
-    left = 0
+    replayer: Replayer
+    home: str
+    """Namespace that the target has already."""
+    copy: str
+    """Begins the names of the target's namespaces."""
 
-    def send(self, request: WriteRequest) -> WriteAnswer:
-        answer = super().send(request)
-        if not request.is_dry_run:
-            self.left -= 1
-            if self.left == 0:
-                raise KilledError
-        return answer
+    FLAGS = ("--recreate", "--prune=owned", "--allow-prune=many", "--timeout", "60s", "--yes")
 
+    @property
+    def maps(self) -> tuple[str, ...]:
+        return f"{self.home}={self.copy}", f"{self.home}-new={self.copy}-new"
 
-def test_killed_while_it_recreates_and_prunes_the_same_command_goes_on(
-    replayer: Replayer, filled: str
-) -> None:
-    """The flow itself, which is killed five times where the program would take half a minute."""
-    flags = {"repo": str(replayer.tool.repo), "cluster.kubeconfig": str(replayer.target.kubeconfig)}
-    settings = config.load(flags=flags)
-    repo, connection = (
-        wiring.repository(settings),
-        connect(ConnectionSettings(flags["cluster.kubeconfig"])),
-    )
-    target = Dying(connection)
-    path = f"namespaces/{filled}/ConfigMap"
+    def command(self, kubeconfig: Path) -> list[str]:
+        maps = [word for rule in self.maps for word in ("--map", rule)]
+        names = ["-n", self.home, "-n", f"{self.home}-new"]
+        return ["replay", "main", *names, *maps, *self.FLAGS, "--kubeconfig", str(kubeconfig)]
 
-    def commit(frozen: str, *, has_old: bool) -> str:
-        body = {**config_map(filled, "frozen", k=frozen), "immutable": True}
-        old = yaml.safe_dump(config_map(filled, "old", k="1")) if has_old else None
-        files = {f"{path}/frozen.yaml": yaml.safe_dump(body), f"{path}/old.yaml": old}
-        commit_files(replayer.tool, files)
-        return replayer.tool.commits()[0]
-
-    def replay(revision: str, dies_at: int = 0) -> None:
-        target.left = dies_at
-        request = ReplayRequest(
-            revision,
-            selection=Selection(Patterns((filled,))),
-            policy=Policy(prune=Prune.OWNED, allowed=frozenset({Allowance.MANY}), recreate=True),
-            timeout=60,
-        )
-        *_, draft = replaying.make_plan(
-            target, repo, request, rules=RuleSet.default(), clock=wiring.now
-        )
+    def prepare(self, target: KubeTarget, repo: Repo, revision: str) -> str:
+        """Bring the target to a commit, add an object by hand, and return the set's name."""
+        selection = Selection(Patterns((self.home,)))
+        request = ReplayRequest(revision, selection=selection, maps=self.maps, timeout=60)
+        rules = RuleSet.default()
+        *_, draft = replaying.make_plan(target, repo, request, rules=rules, clock=wiring.now)
         assert isinstance(draft, replaying.Draft)
         *_, report = replaying.carry_out(target, draft)
         assert isinstance(report, replaying.ReplayReport)
         assert report.is_complete
+        path = f"/api/v1/namespaces/{self.copy}/configmaps"
+        self.replayer.target.create(path, config_map(self.copy, "mine", k="1"))
+        return draft.inventory.name
 
-    before, after = commit("1", has_old=True), commit("2", has_old=False)
-    replay(before)
-    replayer.put(replayer.target, config_map(filled, "mine", k="1"))
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
-        was_killed = False
-        try:
-            replay(after, number)
-        except KilledError:
-            was_killed = True
-        replay(after)
-        found = {
-            one["metadata"]["name"]: one.get("data") for one in replayer.get("cm", filled)["items"]
-        }
-        assert found["frozen"] == {"k": "2"}
-        assert found.keys() - {"kube-root-ca.crt"} == {"a", "b", "frozen", "mine"}
-        replay(before)
-    # The inventory, a deletion and a creation, the one that is pruned, the inventory again.
-    assert number == 6
-    repo.close()
+    def found(self) -> dict[str, Json]:
+        """Return what the target holds of it: namespace, or name of a ConfigMap -> object."""
+        found: dict[str, Json] = {}
+        for name in (self.copy, f"{self.copy}-new"):
+            path = f"/api/v1/namespaces/{name}"
+            found[name] = self.replayer.target.get(path).json()
+            listed: Json = self.replayer.target.get(f"{path}/configmaps").json()
+            found |= {one["metadata"]["name"]: one for one in listed["items"]}
+        del found["kube-root-ca.crt"]
+        return found
+
+    def remove(self) -> None:
+        for name in (self.copy, f"{self.copy}-new"):
+            self.replayer.target.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def test_killed_after_any_write_the_same_command_goes_on(
+    replayer: Replayer, namespace: str, tmp_path: Path
+) -> None:
+    """Creating, recreating and pruning: kill -9 after each write in turn, and once after none."""
+    replayer.tool.export("-n", namespace)
+
+    def commit(frozen: str, *, has_old: bool) -> str:
+        new = f"{namespace}-new"
+        bodies = [
+            named_namespace(new),
+            {**config_map(namespace, "frozen", k=frozen), "immutable": True},
+            config_map(new, "made", k="1"),
+        ]
+        old = config_map(namespace, "old", k="1")
+        files = {layout.path_of(ref_of(body)): yaml.safe_dump(body) for body in bodies}
+        gone = {layout.path_of(ref_of(old)): yaml.safe_dump(old) if has_old else None}
+        commit_files(replayer.tool, {**files, **gone})
+        return replayer.tool.commits()[0]
+
+    before = commit("1", has_old=True)
+    commit("2", has_old=False)
+    settings = config.load(flags={"repo": str(replayer.tool.repo)})
+    target = KubeTarget(connect(ConnectionSettings(str(replayer.target.kubeconfig))))
+    kinds = target.discover()
+    with contextlib.closing(wiring.repository(settings)) as repo:
+        number, was_killed = 0, True
+        while was_killed:
+            number += 1
+            replay = KilledReplay(replayer, namespace, f"{namespace}-{number}")
+            name = replay.prepare(target, repo, before)
+            with FaultProxy.before(replayer.target) as proxy:
+                killer = Killer(number)
+                proxy.on_writes(killer)
+                kubeconfig = proxy.kubeconfig(tmp_path)
+                with running(replayer, *replay.command(kubeconfig)) as process:
+                    killer.process = process
+                    _, stderr = process.communicate(timeout=120)
+                was_killed = process.returncode == -signal.SIGKILL
+                assert was_killed or process.returncode == 0, stderr
+                written = [one.method for one in proxy.requests if "dryRun" not in one.target]
+            replayer.tool.run(*replay.command(replayer.target.kubeconfig))
+
+            found = replay.found()
+            namespaces = {replay.copy, f"{replay.copy}-new"}
+            assert found.keys() == {*namespaces, "frozen", "made", "mine"}
+            assert (found["frozen"]["data"], found["frozen"]["immutable"]) == ({"k": "2"}, True)
+            # The inventory knows all that was made: by its uid, or until then by its label.
+            del found["mine"]
+            inventory = Inventory.load(target, kinds, "kube-system", name)
+            known = {ref.name: entry for ref, entry in inventory.entries.items()}
+            assert found.keys() <= known.keys() <= found.keys() | {"old"}
+            for name, one in found.items():
+                metadata = one["metadata"]
+                run = metadata["labels"][REPLAY_LABEL]
+                assert known[name] in (Entry(metadata["uid"], run), Entry("", run))
+            replay.remove()
+    # The inventory, the namespace and its object, the old out and the new in, what is pruned.
+    assert written.count("DELETE") == 2
+    assert number > 6
+
+
+def test_killed_while_services_swap_their_node_ports_the_same_command_ends_it(
+    replayer: Replayer, namespace: str, tmp_path: Path
+) -> None:
+    """Killed with one Service moved away, with both, and with the first on its new port."""
+    replayer.tool.export("-n", namespace)
+    revisions = []
+    for ports in ((30031, 30032), (30032, 30031)):
+        bodies = [*map(node_port_service, [namespace] * 2, ports, ("a", "b"))]
+        files = {layout.path_of(ref_of(body)): yaml.safe_dump(body) for body in bodies}
+        commit_files(replayer.tool, dict(files))
+        revisions.append(replayer.tool.commits()[0])
+
+    def found() -> list[int]:
+        path = f"/api/v1/namespaces/{namespace}/services"
+        items: list[Json] = replayer.target.get(path).json()["items"]
+        return [item["spec"]["ports"][0]["nodePort"] for item in items]
+
+    replayer.replay("-n", namespace, revision=revisions[0])
+    for number in (1, 2, 3):
+        revision, wanted = revisions[number % 2], [(30031, 30032), (30032, 30031)][number % 2]
+        command = ["replay", revision, "-n", namespace, "--yes"]
+        with FaultProxy.before(replayer.target) as proxy:
+            killer = Killer(number)
+            proxy.on("/services/", killer, method="PATCH")
+            faulty = ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
+            with running(replayer, *command, *faulty) as process:
+                killer.process = process
+                process.communicate(timeout=120)
+            assert process.returncode == -signal.SIGKILL
+        assert set(found()) - {30031, 30032}
+        replayer.replay("-n", namespace, revision=revision)
+        assert found() == list(wanted)
+    replayer.target.request("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
 def test_interrupted_it_finishes_what_it_sent_and_the_same_command_goes_on(
     replayer: Replayer, namespace: str, tmp_path: Path
 ) -> None:
-    for number in range(40):
-        replayer.put(replayer.source, config_map(namespace, f"map-{number}", k="1"))
+    made = [config_map(namespace, f"map-{number}", k="1") for number in range(40)]
+    replayer.put(replayer.source, *made)
     replayer.tool.export("-n", namespace)
     command = ["replay", "main", "-n", namespace, "--yes", "-o", "json"]
     with FaultProxy.before(replayer.target) as proxy:
-        process: list[subprocess.Popen[str]] = []
-        proxy.on("/map-", faults.delay(0.3), method="PATCH", nth=range(2, 99))
-        proxy.on(
-            "/map-", faults.after(lambda: process[0].send_signal(signal.SIGINT)), method="PATCH"
-        )
+        is_first, is_told = threading.Event(), threading.Event()
+        proxy.on("/map-", faults.after(lambda: is_told.wait(60)), method="PATCH", nth=range(2, 99))
+        proxy.on("/map-", faults.after(is_first.set), method="PATCH")
         kubeconfig = str(proxy.kubeconfig(tmp_path))
-        process.append(replayer.tool.start(*command, "--kubeconfig", kubeconfig))
-        stdout, stderr = process[0].communicate(timeout=60)
-    assert process[0].returncode == 130, stderr
-    assert "Finishing the requests in flight" in stderr
+        with running(replayer, *command, "--kubeconfig", kubeconfig) as process:
+            assert is_first.wait(60)
+            interrupt(process)
+            is_told.set()
+            stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
     found = verdicts(json.loads(stdout))
     done = {name for name, verdict in found.items() if verdict == "created"}
     assert len(found) == 41
@@ -184,7 +251,40 @@ def test_interrupted_it_finishes_what_it_sent_and_the_same_command_goes_on(
     assert actions(replayer.report("-n", namespace)) == {}
 
 
-REHEARSAL = "kube2git.io/rehearsal"
+@pytest.mark.parametrize("rehearses", [False, True], ids=["replay", "rehearsal"])
+def test_two_interruptions_end_a_run_that_is_not_answered(
+    replayer: Replayer, filled: str, tmp_path: Path, rehearses: bool
+) -> None:
+    web = deployment(filled, "web")
+    (container,) = web["spec"]["template"]["spec"]["containers"]
+    container["envFrom"] = [{"configMapRef": {"name": name}} for name in ("a", "b")]
+    commit_files(replayer.tool, {layout.path_of(ref_of(web)): yaml.safe_dump(web)})
+    command = ["replay", "main", "-n", filled, "--yes", "-o", "json"]
+    with FaultProxy.before(replayer.target) as proxy, contextlib.ExitStack() as ends:
+        is_over = threading.Event()
+        ends.callback(is_over.set)
+        never = faults.after(lambda: is_over.wait(300))
+        proxy.on("/deployments/web", never, method="PATCH")
+        proxy.on("", never, method="DELETE")
+        command += ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
+        command += ["--into-scratch"] if rehearses else []
+        process = ends.enter_context(running(replayer, *command))
+        replayer.target.wait(lambda: bool(proxy.asked("/deployments/web")), "the last request")
+        interrupt(process)
+        process.send_signal(signal.SIGINT)
+        # Long before the program itself would give the request up.
+        stdout, stderr = process.communicate(timeout=50)
+    assert process.returncode == 130, stderr
+    if rehearses:
+        assert re.search(rf"it leaves {filled}-drill-\d+ behind", stderr)
+        (selector,) = re.findall(r"kubectl delete namespace (-l \S+)", stderr)
+        replayer.target.kubectl("delete", "namespace", *selector.split(), "--wait=false")
+    else:
+        report = json.loads(stdout)
+        made = dict.fromkeys((f"Namespace/{filled}", "ConfigMap/a", "ConfigMap/b"), "created")
+        assert verdicts(report) == {**made, "Deployment/web": "failed"}
+        (failed,) = [one for one in report["report"]["outcomes"] if one["verdict"] == "failed"]
+        assert "it may be done or not" in failed["message"]
 
 
 def test_an_interrupted_rehearsal_finishes_what_it_sent_and_removes_what_it_made(
@@ -192,22 +292,24 @@ def test_an_interrupted_rehearsal_finishes_what_it_sent_and_removes_what_it_made
 ) -> None:
     command = ["replay", "main", "-n", filled, "--into-scratch", "--yes", "-o", "json"]
     with FaultProxy.before(replayer.target) as proxy:
-        process: list[subprocess.Popen[str]] = []
-        # Both are in flight by then, and are answered when the signal has been sent.
-        both = threading.Barrier(2, action=lambda: process[0].send_signal(signal.SIGINT))
-        proxy.on("/configmaps/", faults.after(lambda: both.wait(60)), method="PATCH")
+        # Both are in flight by then, and are answered when the run has seen the signal.
+        both, is_told = threading.Barrier(3), threading.Event()
+        held = faults.after(lambda: (both.wait(60), is_told.wait(60)))
+        proxy.on("/configmaps/", held, method="PATCH")
         kubeconfig = str(proxy.kubeconfig(tmp_path))
-        process.append(replayer.tool.start(*command, "--kubeconfig", kubeconfig))
-        stdout, stderr = process[0].communicate(timeout=120)
-    assert process[0].returncode == 130, stderr
-    assert "Finishing the requests in flight" in stderr
+        with running(replayer, *command, "--kubeconfig", kubeconfig) as process:
+            both.wait(60)
+            interrupt(process)
+            is_told.set()
+            stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
     answer = json.loads(stdout)
     found = verdicts(answer)
     assert (found["ConfigMap/a"], found["ConfigMap/b"]) == ("created", "created")
     assert answer["rehearsal"]["complete"] is False
     (scratch,) = answer["rehearsal"]["namespaces"]
     assert scratch["removed"] is True
-    assert replayer.target.kubectl("get", "namespaces", "-l", REHEARSAL, "-o", "name") == ""
+    assert replayer.target.get(f"/api/v1/namespaces/{scratch['name']}").status == 404
 
 
 def test_a_second_interruption_of_a_rehearsal_names_what_it_leaves(
@@ -218,24 +320,20 @@ def test_a_second_interruption_of_a_rehearsal_names_what_it_leaves(
     path = f"namespaces/{filled}/ConfigMap/held.yaml"
     commit_files(replayer.tool, {path: yaml.safe_dump(held)})
     target = replayer.target
-    kubeconfig = ["--kubeconfig", str(target.kubeconfig)]
-    process = replayer.tool.start(
-        "replay", "main", "-n", filled, "--into-scratch", "--yes", *kubeconfig
-    )
+    command = ["replay", "main", "-n", filled, "--into-scratch", "--yes"]
 
     def names(*selector: str) -> list[str]:
         listed = target.kubectl("get", "namespaces", "-o", "json", *selector)
         items: list[Json] = json.loads(listed)["items"]
-        leaving = [one for one in items if "deletionTimestamp" in one["metadata"]]
-        return [one["metadata"]["name"] for one in leaving]
+        leaving = [one["metadata"] for one in items if "deletionTimestamp" in one["metadata"]]
+        return [one["name"] for one in leaving if one["name"].startswith(f"{filled}-drill-")]
 
-    target.wait(lambda: bool(names("-l", REHEARSAL)), "the removal of the rehearsal's namespace")
-    (scratch,) = names("-l", REHEARSAL)
-    process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert any("Finishing the requests" in line for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    with running(replayer, *command, "--kubeconfig", str(target.kubeconfig)) as process:
+        target.wait(lambda: bool(names()), "the removal of the rehearsal's namespace")
+        (scratch,) = names()
+        interrupt(process)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert f"the deletion of {scratch} was not waited for" in stderr
     (selector,) = re.findall(r"kubectl delete namespace (-l \S+)", stderr)

@@ -32,8 +32,7 @@ def replayer(cluster: ControlPlane, target: ControlPlane, tmp_path: Path) -> Rep
 
 @pytest.fixture
 def filled(replayer: Replayer, namespace: str) -> str:
-    for name in ("a", "b"):
-        replayer.put(replayer.source, config_map(namespace, name, k="1"))
+    replayer.put(replayer.source, *(config_map(namespace, name, k="1") for name in ("a", "b")))
     replayer.tool.export("-n", namespace)
     return namespace
 

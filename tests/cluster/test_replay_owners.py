@@ -35,7 +35,7 @@ def test_an_applier_s_fields_are_a_conflict_and_its_list_items_are_told(
     replayer: Replayer, space: str
 ) -> None:
     """Another applier has taken a value; somebody has added a port."""
-    replayer.put(replayer.source, config_map(space, "map", k="1"), node_port_service(space, 30124))
+    replayer.put(replayer.source, config_map(space, "map", k="1"), node_port_service(space, 30014))
     replayer.tool.export("-n", space)
     replayer.replay("-n", space)
     applied = ["apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"]
@@ -85,9 +85,11 @@ def test_two_namespaces_swap_their_names_and_swapped_back_they_are_what_they_wer
 
 def test_two_namespaces_become_one(replayer: Replayer, cluster: ControlPlane, space: str) -> None:
     other, one = cluster.create_namespace(), f"{space}-one"
-    for name, far in ((space, other), (other, space)):
-        url = f"http://db.{far}.svc:5432/"
-        replayer.put(replayer.source, config_map(name, f"of-{name}", url=url))
+    made = [
+        config_map(name, f"of-{name}", url=f"http://db.{far}.svc:5432/")
+        for name, far in ((space, other), (other, space))
+    ]
+    replayer.put(replayer.source, *made)
     selected = ["-n", space, "-n", other]
     replayer.tool.export(*selected)
     maps = ["--map", f"{space}={one}", "--map", f"{other}={one}"]
