@@ -17,6 +17,8 @@ class FakeHeld:
 
     holder: str = ""
     renewed: float = 0.0
+    error: Kube2gitError | None = None
+    """When set, every claim raises it."""
 
 
 @dataclass
@@ -26,12 +28,11 @@ class FakeLease:
     holder: str
     held: FakeHeld
     monotonic: Callable[[], float]
-    error: Kube2gitError | None = None
     other: str = ""
 
     def claim(self) -> bool:
-        if self.error is not None:
-            raise self.error
+        if self.held.error is not None:
+            raise self.held.error
         now = self.monotonic()
         self.other = "" if self.held.holder == self.holder else self.held.holder
         if self.other and now - self.held.renewed <= 15:

@@ -11,6 +11,7 @@ import contextlib
 import enum
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from kube2git.core.ports import Lease
@@ -19,6 +20,8 @@ from kube2git.errors import Kube2gitError, RepositoryLockedError
 DURATION = 15.0
 """Seconds that a holder may be silent."""
 _RENEWAL = 5.0
+_HOLDS = 10.0
+"""Seconds after a claim from which on its holder asks again before it deletes anything."""
 _PATIENCE = 20
 """Seconds after which a holder that has not been found dead is alive."""
 _PATIENCE_OF_TAKERS = 120
@@ -54,8 +57,16 @@ def no_lease() -> None:
 class SnapshotLease:
     """Held from ``acquire`` to ``release``, renewed by a thread in between."""
 
-    def __init__(self, find: FindLease, task: Task, pause: Pause) -> None:
+    def __init__(
+        self,
+        find: FindLease,
+        task: Task,
+        pause: Pause,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._find, self._task, self._pause = find, task, pause
+        self._monotonic = monotonic
+        self._hold: _Hold | None = None
         self._stopped = threading.Event()
         self._renewer: threading.Thread | None = None
         self.note = ""
@@ -115,15 +126,55 @@ class SnapshotLease:
             self._renewer.join()
             self._renewer = None
 
+    def loss(self) -> str:
+        """Return why the lease is not held any more, a whole sentence; "" while it is.
+
+        Where none is wanted, or none can be had, none is lost.
+        """
+        return self._hold.loss() if self._hold is not None else ""
+
     def _start(self, lease: Lease) -> None:
+        self._hold = _Hold(lease, self._monotonic)
         self._stopped.clear()
-        self._renewer = threading.Thread(target=self._renew, args=(lease,), daemon=True)
+        self._renewer = threading.Thread(target=self._renew, args=(lease, self._hold), daemon=True)
         self._renewer.start()
 
-    def _renew(self, lease: Lease) -> None:
+    def _renew(self, lease: Lease, hold: _Hold) -> None:
         while not self._stopped.wait(_RENEWAL):
             with contextlib.suppress(Kube2gitError):
-                lease.claim()
+                hold.renew()
         # One that cannot be given up runs out by itself.
         with contextlib.suppress(Kube2gitError):
             lease.release()
+
+
+class _Hold:
+    """A lease that has been claimed: renewed by a thread, and asked about by the run."""
+
+    def __init__(self, lease: Lease, monotonic: Callable[[], float]) -> None:
+        self._lease, self._monotonic = lease, monotonic
+        self._lock = threading.Lock()
+        self._until = monotonic() + _HOLDS
+        self._usurper = ""
+
+    def renew(self) -> None:
+        """Claim it once more; raise what a claim raises."""
+        with self._lock:
+            asked = self._monotonic()
+            if self._lease.claim():
+                self._until = asked + _HOLDS
+            # One who held it meanwhile, and died, has changed the records, too.
+            self._usurper = self._usurper or self._lease.other
+
+    def loss(self) -> str:
+        """Return why it is not held any more; ask anew where no renewal has come through lately."""
+        reason = "it changes too often"
+        if self._monotonic() >= self._until:
+            try:
+                self.renew()
+            except Kube2gitError as error:
+                reason = str(error)
+        if self._usurper:
+            return f"Another run ({self._usurper}) has taken the Lease over."
+        is_held = self._monotonic() < self._until
+        return "" if is_held else f"The Lease could not be renewed: {reason}."

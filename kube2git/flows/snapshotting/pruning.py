@@ -2,13 +2,14 @@
 
 A crash in between leaves an entry of a snapshot that is gone; the next prune finds it gone, and
 finishes. What was not ready when it was recorded is looked at first: nothing goes for being late
-that has become ready since.
+that has become ready since. Who has lost the Lease begins no further deletion: another run may rely
+on what was about to go.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,14 @@ from kube2git.core import layout, message
 from kube2git.core.ports import Clock, Repo, Snapshotter
 from kube2git.core.report import Progress
 from kube2git.core.selection import Patterns
-from kube2git.core.snapshots import ClaimRef, Existence, FoundSnapshot, Snapshot, Volume
+from kube2git.core.snapshots import (
+    ClaimRef,
+    Existence,
+    Finding,
+    FoundSnapshot,
+    Snapshot,
+    Volume,
+)
 from kube2git.core.snapshots.records import (
     Entry,
     VolumeRecord,
@@ -84,14 +92,16 @@ def prune(
     clock: Clock,
     find_lease: FindLease = no_lease,
     pause: Pause = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress | PruneReport]:
     """Delete what retention lets go; yield progress, and the report last.
 
     Raise RepositoryLockedError while another run is at work on the snapshots of this cluster.
     """
-    lease = SnapshotLease(no_lease if request.dry_run else find_lease, Task.PRUNE, pause)
+    wanted = no_lease if request.dry_run else find_lease
+    lease = SnapshotLease(wanted, Task.PRUNE, pause, monotonic)
     with repo.lock(), lease.held():
-        yield from _Prune(repo, snapshotters, request, clock(), lease.note).run()
+        yield from _Prune(repo, snapshotters, request, clock(), lease).run()
 
 
 class _Prune:
@@ -101,10 +111,10 @@ class _Prune:
         snapshotters: Mapping[str, Snapshotter],
         request: PruneRequest,
         now: datetime,
-        note: str,
+        lease: SnapshotLease,
     ) -> None:
         self._repo, self._snapshotters = repo, snapshotters
-        self._request, self._now, self._lease_note = request, now, note
+        self._request, self._now, self._lease = request, now, lease
         self._problems: list[str] = []
         self._pruned: dict[tuple[str, str], Pruned] = {}
         self._entries: dict[tuple[str, str], Entry] = {}
@@ -139,7 +149,7 @@ class _Prune:
             tuple(self._problems),
             push_error,
             self._request.dry_run,
-            self._lease_note,
+            self._lease.note,
         )
 
     def _decide(self, record: VolumeRecord, hidden: Set[tuple[str, str]]) -> None:
@@ -213,7 +223,9 @@ class _Prune:
             yield Progress(f"deleting {total} snapshots, {ended} done")
             told = set()
             try:
-                for finding in snapshotter.delete(entries, seconds=self._request.seconds):
+                for finding in self._while_held(
+                    snapshotter.delete(entries, seconds=self._request.seconds)
+                ):
                     if finding is not None:
                         told.add(identity(finding.snapshot))
                         is_gone = finding.existence is Existence.GONE
@@ -221,10 +233,19 @@ class _Prune:
                         self._set(finding.snapshot.method, finding.snapshot.handle, is_gone, reason)
                         ended += 1
                     yield Progress(f"deleting {total} snapshots, {ended} done")
-                silent = "The storage did not answer."
+                silent = self._lease.loss() or "The storage did not answer."
             except Kube2gitError as error:
                 silent = f"{error}."
             self._note([one for one in entries if identity(one.snapshot) not in told], silent)
+
+    def _while_held(self, findings: Iterator[Finding | None]) -> Iterator[Finding | None]:
+        """Pass findings on until the lease is lost; a snapshotter left alone begins no more."""
+        while not self._lease.loss():
+            try:
+                finding = next(findings)
+            except StopIteration:
+                return
+            yield finding
 
     def _note(self, entries: Sequence[Entry], problem: str) -> None:
         for entry in entries:

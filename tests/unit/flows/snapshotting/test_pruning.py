@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
 
 from kube2git.core.selection import Patterns
-from kube2git.core.snapshots import ClaimRef, Existence, Stage, Wait
+from kube2git.core.snapshots import ClaimRef, Existence, Finding, Snapshot, Stage, Volume, Wait
 from kube2git.core.snapshots.retention import Retention
 from kube2git.errors import (
     ClusterDeniedError,
+    ClusterUnreachableError,
     RepositoryLockedError,
     SnapshotterError,
     UsageError,
 )
 from kube2git.flows.snapshotting import PruneReport, list_records
 from tests.fakes.repo import FakeRepo
+from tests.fakes.snapshotter import FakeSnapshotter
 from tests.unit.flows.snapshotting.test_taking import Dead, MortalRepo
 from tests.unit.flows.snapshotting.world import World
 
@@ -221,8 +224,80 @@ def test_a_prune_beside_a_run_that_goes_on_deletes_nothing(
     assert world.prune(retention=LAST_TWO, dry_run=True).is_complete
 
 
+class Slow(FakeSnapshotter):
+    """Something happens after its first deletion, long after the last renewal of the Lease."""
+
+    def __init__(self, world: World, then: Callable[[], object]) -> None:
+        super().__init__(world.storage)
+        self.world, self.then = world, then
+        self.is_left = False
+
+    def delete(
+        self, snapshots: Sequence[tuple[Volume, Snapshot]], *, seconds: float
+    ) -> Iterator[Finding | None]:
+        try:
+            for number, finding in enumerate(super().delete(snapshots, seconds=seconds)):
+                if number == 1:
+                    self.world.pass_time(20)
+                    self.then()
+                yield finding
+        finally:
+            self.is_left = True
+
+
+def test_a_prune_that_has_lost_its_lease_deletes_no_more(world: World) -> None:
+    def take_elsewhere() -> None:
+        other = world.lease("take-other")
+        assert other.claim()
+        assert other.other.startswith("prune-")
+
+    slow = Slow(world, take_elsewhere)
+    world.snapshotters = {"fake": slow}
+    report = world.prune(retention=LAST_TWO)
+    assert not report.is_complete
+    (handle,) = deleted(report)
+    assert {one.problem for one in report.snapshots if not one.decision.stays} == {
+        "",
+        "Another run (take-other) has taken the Lease over.",
+    }
+    assert slow.is_left
+    # What is gone is in no record any more, and all else is.
+    assert len(world.storage.snapshots) == 7
+    assert handle not in world.storage.snapshots
+    assert {*world.handles("data"), *world.handles("logs")} == world.storage.snapshots.keys()
+    assert world.held.holder == "take-other"
+
+
+def test_one_who_held_the_lease_meanwhile_and_died_ends_a_prune_too(world: World) -> None:
+    def take_and_die() -> None:
+        assert world.lease("take-dead").claim()
+        world.pass_time(20)
+
+    world.snapshotters = {"fake": Slow(world, take_and_die)}
+    assert len(deleted(world.prune(retention=LAST_TWO))) == 1
+
+
+def test_a_prune_that_was_stopped_for_a_while_goes_on_with_its_lease(world: World) -> None:
+    world.snapshotters = {"fake": Slow(world, lambda: None)}
+    report = world.prune(retention=LAST_TWO)
+    assert report.is_complete
+    assert len(deleted(report)) == 4
+
+
+def test_a_prune_that_cannot_renew_its_lease_deletes_no_more(world: World) -> None:
+    def cut_off() -> None:
+        world.held.error = ClusterUnreachableError("no route to the cluster")
+
+    world.snapshotters = {"fake": Slow(world, cut_off)}
+    report = world.prune(retention=LAST_TWO)
+    assert len(deleted(report)) == 1
+    assert "The Lease could not be renewed: no route to the cluster." in {
+        one.problem for one in report.snapshots
+    }
+
+
 def test_without_the_right_to_leases_a_prune_says_so_and_goes_on(world: World) -> None:
-    world.lease_error = ClusterDeniedError("cannot read the Lease")
+    world.held.error = ClusterDeniedError("cannot read the Lease")
     report = world.prune(retention=LAST_TWO)
     assert report.is_complete
     assert len(deleted(report)) == 4

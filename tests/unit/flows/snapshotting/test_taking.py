@@ -378,7 +378,7 @@ def test_a_run_after_one_that_died_waits_until_that_is_certain() -> None:
 
 def test_without_the_right_to_leases_a_run_says_so_and_goes_on() -> None:
     world = World("data")
-    world.lease_error = ClusterDeniedError("cannot read the Lease")
+    world.held.error = ClusterDeniedError("cannot read the Lease")
     report = world.create()
     assert outcomes(report) == {"data": "ready"}
     assert report.snapshots.is_complete

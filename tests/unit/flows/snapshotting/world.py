@@ -12,7 +12,6 @@ from kube2git.core.report import Progress
 from kube2git.core.selection import Patterns
 from kube2git.core.snapshots import ClaimRef
 from kube2git.core.snapshots.records import VolumeRecord
-from kube2git.errors import Kube2gitError
 from kube2git.flows.snapshotting import (
     CreateReport,
     PruneReport,
@@ -47,7 +46,6 @@ class World:
         self.commands = FakeCommands(self.storage.log)
         self.held = FakeHeld()
         self.pause: Callable[[float], None] = self.pass_time
-        self.lease_error: Kube2gitError | None = None
         for name in claims:
             self.put(name)
 
@@ -75,7 +73,7 @@ class World:
     def lease(self, holder: str = "") -> FakeLease:
         """Return the cluster's lease, as a run that nobody knows yet sees it."""
         name = holder or f"run-{uuid.uuid4().hex[:8]}"
-        return FakeLease(name, self.held, lambda: self.now.timestamp(), self.lease_error)
+        return FakeLease(name, self.held, lambda: self.now.timestamp())
 
     def create(
         self, *, push: bool = True, dry_run: bool = False, repo: FakeRepo | None = None, **more: Any
@@ -103,6 +101,7 @@ class World:
             clock=lambda: self.now,
             find_lease=lambda: self.lease(f"prune-{uuid.uuid4().hex[:8]}"),
             pause=self.pause,
+            monotonic=lambda: self.now.timestamp(),
         )
         *_, report = list(events)
         assert isinstance(report, PruneReport)
