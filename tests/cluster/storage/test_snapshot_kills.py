@@ -1,19 +1,22 @@
-"""Runs killed at any step, and two at once: each snapshot is recorded or in sight, none double."""
+"""Runs killed at each step, and two at once: each snapshot is recorded or in sight, none double."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from kube2git.adapters.csi.bodies import GROUP_LABEL
 from kube2git.adapters.csi.snapshotter import CsiSnapshotter
 from kube2git.adapters.sidecar import Limits, Sidecar
 from kube2git.core.ports import Snapshotter
@@ -21,7 +24,7 @@ from kube2git.core.snapshots import ClaimRef, CutRequest, Snapshot, SnapshotEven
 from tests.cluster.storage import Storage
 from tests.cluster.storage.test_csi import open_snapshotter, volume_of
 from tests.conformance.snapshotter_port import new_run as new_name
-from tests.faults import Answer, FaultProxy, Killer, Reply, Request
+from tests.faults import Answer, FaultProxy, Killable, Killer, Reply, Request
 from tests.gitservers import create_remote, run_git
 from tests.sidecars import Sidecars
 from tests.tool import KUBE2GIT, Tool, make_tool
@@ -44,17 +47,50 @@ exec {git} "$@"
 """
 
 
+def step_of(request: Request) -> str:
+    """Name a write by what it does: its verb and kind, or a label that a claim gets or loses."""
+    found = re.search(r"/(persistentvolumeclaims|volume\w*snapshot\w*s)\b", request.path)
+    kind = found[1] if found else request.path
+    if kind == "persistentvolumeclaims":
+        return "label" if GROUP_LABEL.encode() in request.body else "unlabel"
+    return f"{request.method} {kind}"
+
+
+@dataclass
+class At:
+    """Ends a process at a step, the nth time that it is done."""
+
+    step: str
+    killer: Killer
+
+    def __call__(self, request: Request, proper: Answer) -> Reply:
+        return self.killer(request, proper) if step_of(request) == self.step else proper(request)
+
+
+Steps = dict[str, int]
+"""What a run writes: each step, and how often it is done."""
+
+
+def steps_among(requests: list[Request]) -> Steps:
+    writes = [step_of(one) for one in requests if one.method != "GET"]
+    return {step: writes.count(step) for step in writes}
+
+
+def killer_at(step: str, count: int, process: Killable | None = None) -> At:
+    """Kill in the middle of the labels, and at the last object of a kind that is removed."""
+    return At(step, Killer(count if step.startswith("DELETE") else 1, process))
+
+
 @dataclass
 class Run:
-    """An export of three claims that is killed, in a namespace and a repository of its own."""
+    """Exports of three claims that are killed, in a namespace and a repository of their own."""
 
     storage: Storage
     folder: Path
     namespace: str = field(init=False)
     tool: Tool = field(init=False)
     remote: Path = field(init=False)
-
-    command: tuple[str, ...] = field(init=False)
+    volumes: dict[str, str] = field(init=False)
     seeker: CsiSnapshotter = field(init=False)
     cluster: str = field(init=False)
 
@@ -63,42 +99,61 @@ class Run:
         self.remote = create_remote(self.folder, "remote.git")
         plane = self.storage.plane
         self.namespace = plane.create_namespace("kills")
-        for name, group in CLAIMS.items():
-            labels = {"set": group} if group else {}
-            self.storage.create_claim(self.namespace, name, files={"f": b"x"}, labels=labels)
+        create_claims(self.storage, self.namespace)
+        self.volumes = {name: self.storage.handle(self.namespace, name) for name in CLAIMS}
         environ = {**SETTINGS, "KUBE2GIT_GIT_REMOTE": str(self.remote)}
         self.tool = make_tool(plane.kubeconfig, self.folder / "home", environ)
-        self.command = ("export", "--snapshots", "-n", self.namespace)
         self.seeker = open_snapshotter(self.storage)
         self.cluster = self.storage.get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
 
-    def killed_at_write(self, number: int) -> bool:
-        """Run it, and kill it at its nth write to the cluster; tell whether it came so far."""
-        with FaultProxy.before(self.storage.plane) as proxy:
-            killer = Killer(number)
-            proxy.on_writes(killer)
-            kubeconfig = proxy.kubeconfig(self.folder)
-            killer.process = run = self.tool.start(*self.command, "--kubeconfig", kubeconfig)
-            run.communicate(timeout=120)
-        return run.returncode == -signal.SIGKILL
+    @property
+    def export(self) -> tuple[str, ...]:
+        return ("export", "--snapshots", "-n", self.namespace)
 
-    def killed_at_git(self, step: str) -> bool:
-        """Run it, and kill it when it is about to have git do something."""
-        programs = self.folder / "programs"
+    @property
+    def create(self) -> tuple[str, ...]:
+        """All that an export writes to the cluster, and less to read: in half the time."""
+        return ("snapshot", "create", "-n", self.namespace)
+
+    def steps(self) -> Steps:
+        """Run it to its end, and return what it writes to the cluster."""
+        self.tool.run(*self.create)  # which clears away what other tests have left
+        with FaultProxy.before(self.storage.plane) as proxy:
+            self.tool.run(*self.create, "--kubeconfig", proxy.kubeconfig(self.folder))
+            return steps_among(proxy.requests)
+
+    def kill_at_write(self, step: str, count: int) -> None:
+        """Run it, and kill it at a write to the cluster; check, and run it again."""
+        before = self.named()
+        with FaultProxy.before(self.storage.plane) as proxy:
+            at = killer_at(step, count)
+            proxy.on_writes(at)
+            kubeconfig = proxy.kubeconfig(self.folder)
+            at.killer.process = run = self.tool.start(*self.create, "--kubeconfig", kubeconfig)
+            run.communicate(timeout=120)
+        assert run.returncode == -signal.SIGKILL, step
+        self.check()
+        self.go_on(self.create)
+        assert {len(handles) for handles in self.new(before).values()} <= {1, 2}
+
+    def kill_at_git(self, step: str) -> None:
+        """Export, and kill it when it is about to have git do something; export again."""
+        before, commits = self.named(), len(self.tool.commits())
+        programs = self.folder / step
         programs.mkdir()
         git = programs / "git"
         git.write_text(GIT.format(step=step, git=shutil.which("git")))
         git.chmod(0o755)
         deadly = {"PATH": f"{programs}:{self.tool.environ['PATH']}"}
-        tool = Tool(
-            self.storage.plane.kubeconfig,
-            self.tool.repo,
-            self.tool.home,
-            {**self.tool.environ, **deadly},
-        )
-        process = tool.start(*self.command)
+        environ = {**self.tool.environ, **deadly}
+        tool = Tool(self.storage.plane.kubeconfig, self.tool.repo, self.tool.home, environ)
+        process = tool.start(*self.export)
         process.communicate(timeout=120)
-        return process.returncode == -signal.SIGKILL
+        assert process.returncode == -signal.SIGKILL, step
+        self.check()
+        assert len(self.tool.commits()) == commits + (step == "push")
+        self.go_on(self.export)
+        assert {len(handles) for handles in self.new(before).values()} == {2}
 
     def named(self) -> Runs:
         """Return what the records of the branch name."""
@@ -108,6 +163,10 @@ class Run:
                 entries: list[dict[str, Any]] = yaml.safe_load(text)["snapshots"]
                 found[Path(path).stem] = {entry["handle"]: entry["run"] for entry in entries}
         return found
+
+    def new(self, before: Runs) -> dict[str, set[str]]:
+        """Return what the records name now and did not name before."""
+        return {name: handles.keys() - before[name] for name, handles in self.named().items()}
 
     def found(self) -> Runs:
         """Return what the next run, and a prune, would find by its marks."""
@@ -120,10 +179,9 @@ class Run:
     def taken(self) -> dict[str, set[str]]:
         """Return what the storage has."""
         kept = self.storage.driver.state.snapshots.values()
-        volumes = {name: self.storage.handle(self.namespace, name) for name in CLAIMS}
         return {
             name: {one.id for one in kept if one.volume == volume}
-            for name, volume in volumes.items()
+            for name, volume in self.volumes.items()
         }
 
     def check(self) -> None:
@@ -141,53 +199,49 @@ class Run:
             runs = list((named[name] | found[name]).values())
             assert len(runs) == len(set(runs)), "one run took two snapshots of a claim"
 
-    def go_on(self) -> None:
+    def go_on(self, command: tuple[str, ...]) -> None:
         """Run the same command again; everything is recorded, pushed and cleared away then."""
-        self.tool.run(*self.command)
+        self.tool.run(*command)
         self.check()
-        named = self.named()
-        assert {len(handles) for handles in named.values()} <= {1, 2}
         for name in CLAIMS:
             labels = self.storage.claim(self.namespace, name)["metadata"].get("labels") or {}
-            assert "kube2git.io/snapshot-group" not in labels
+            assert GROUP_LABEL not in labels
         assert run_git("-C", str(self.remote), "rev-parse", "main") == self.tool.commits()[0]
 
 
-@pytest.fixture
-def new_run(storage: Storage, tmp_path: Path) -> Callable[[str], Run]:
-    return lambda name: Run(storage, tmp_path / name)
+def create_claims(storage: Storage, namespace: str) -> None:
+    for name, group in CLAIMS.items():
+        labels = {"set": group} if group else {}
+        storage.create_claim(namespace, name, files={"f": b"x"}, labels=labels)
 
 
-@pytest.mark.timeout(900)  # some forty runs
-def test_killed_at_any_write_and_at_any_step_of_git(new_run: Callable[[str], Run]) -> None:
-    def at_write(number: int) -> bool:
-        run = new_run(f"write-{number}")
-        if number > 1:
-            # All that writes to the cluster, and less to read: as an export, in half the time.
-            run.command = ("snapshot", "create", "-n", run.namespace)
-        was_killed = run.killed_at_write(number)
-        run.check()
-        if was_killed:
-            run.go_on()
-        return was_killed
+KINDS = ("volumesnapshot", "volumegroupsnapshot")
+CUTTING = {
+    *("label", "unlabel"),
+    *(f"POST {kind}s" for kind in KINDS),
+    *(f"PATCH {kind}contents" for kind in KINDS),
+}
+CLEARING = {f"DELETE {kind}{part}s" for kind in KINDS for part in ("", "content")}
 
-    def at_git(step: str) -> bool:
-        run = new_run(step)
-        was_killed = run.killed_at_git(step)
-        run.check()
-        assert bool(run.tool.commits()) is (step == "push")
-        run.go_on()
-        assert all(len(handles) == 2 for handles in run.named().values())
-        return was_killed
 
+@pytest.mark.timeout(900)  # some thirty runs
+def test_killed_at_any_write_and_at_any_step_of_git(storage: Storage, tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
-        by_git = pool.map(at_git, ("update-ref", "push"))
-        # The claims of the group get a label and lose it; two snapshots are made, kept, and with
-        # their contents and those of the members removed.
-        by_writes = list(pool.map(at_write, range(1, 16)))
-    assert all(by_git)
-    assert by_writes == sorted(by_writes, reverse=True)
-    assert sum(by_writes) >= 14
+        runs = list(pool.map(lambda number: Run(storage, tmp_path / f"{number}"), range(3)))
+        steps = runs[0].steps()
+        assert steps.keys() == CUTTING | CLEARING
+        kills: list[Callable[[Run], None]] = [
+            *(partial(Run.kill_at_git, step=step) for step in ("update-ref", "push")),
+            *(partial(Run.kill_at_write, step=s, count=n) for s, n in steps.items()),
+        ]
+
+        def kill_some(number: int) -> int:
+            mine = kills[number :: len(runs)]
+            for kill in mine:
+                kill(runs[number])
+            return len(mine)
+
+        assert sum(pool.map(kill_some, range(len(runs)))) == len(steps) + 2
 
 
 # ── The sidecar ──────────────────────────────────────────────────────────────────────────────
@@ -197,9 +251,7 @@ def test_killed_at_any_write_and_at_any_step_of_git(new_run: Callable[[str], Run
 def space(storage: Storage) -> str:
     """Give a namespace with the claims."""
     namespace = storage.plane.create_namespace("sidecar")
-    for name, group in CLAIMS.items():
-        labels = {"set": group} if group else {}
-        storage.create_claim(namespace, name, files={"f": b"x"}, labels=labels)
+    create_claims(storage, namespace)
     return namespace
 
 
@@ -247,22 +299,25 @@ def kept(storage: Storage, namespace: str) -> set[str]:
 def test_a_sidecar_killed_at_any_write_takes_nothing_twice(
     storage: Storage, space: str, served: Served
 ) -> None:
-    number, was_killed = 0, True
-    while was_killed:
-        number += 1
+    def take(at: At | None = None) -> Steps:
         before, started = kept(storage, space), served.sidecars.started
         requests = requests_of(storage, space, "9b6ad6d7-0000-4000-8000-000000000001")
         client = served.client()
         served.proxy.forget()
-        served.proxy.on_writes(Killer(number, served.sidecars))
+        if at is not None:
+            served.proxy.on_writes(at)
         told = last_of(client, requests)
         assert [event.stage for event in told.values()] == [Stage.READY] * len(CLAIMS), told
         taken = {event.snapshot.handle for event in told.values() if event.snapshot}
         assert kept(storage, space) - before == taken
         assert len(taken) == len(CLAIMS)
-        was_killed = served.sidecars.started > started
-    # The claims of the group get a label and lose it; two snapshots are made, and kept.
-    assert number >= 9
+        assert served.sidecars.started - started == (at is not None)
+        return steps_among(served.proxy.requests)
+
+    steps = take()
+    assert steps.keys() == CUTTING
+    for step, count in steps.items():
+        take(killer_at(step, count, served.sidecars))
 
 
 def test_two_exports_at_once_by_one_sidecar_take_one_snapshot_of_each_claim(
