@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.tool import Tool, make_tool
 
 pytestmark = pytest.mark.needs("csi")
 
+Sums = dict[str, dict[str, str]]
+"""Claim -> path -> SHA-256."""
 FILES = {
     "data": {"a.txt": b"one\n", "deep/b.bin": bytes(range(256)) * 40},
     "logs": {"log": b"line\n" * 1000},
@@ -20,21 +23,32 @@ FILES = {
 }
 
 
-@pytest.fixture
-def shop(storage: Storage) -> str:
-    """Give a namespace with three claims that hold bytes."""
-    namespace = storage.plane.create_namespace()
+@dataclass(frozen=True)
+class Shop:
+    """A namespace with three claims that hold bytes, and the commit that has them."""
+
+    namespace: str
+    tool: Tool
+    commit: str
+    sums: Sums
+
+
+@pytest.fixture(scope="module")
+def shop(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Give what all restores begin with; none depends on what another one left of it."""
+    namespace = storage.plane.create_namespace("shop")
     for name, files in FILES.items():
         storage.create_claim(namespace, name, files=files)
-    return namespace
+    tool = make_tool(storage.plane.kubeconfig, tmp_path_factory.mktemp("shop"))
+    before = sums(storage, namespace)
+    report = tool.export("-n", namespace, "--snapshots")
+    assert all("snapshots/" not in str(change) for change in report["changes"])
+    records = [path for path in tool.paths() if path.startswith("snapshots/")]
+    assert len(records) == len(FILES)
+    return Shop(namespace, tool, report["commit"], before)
 
 
-@pytest.fixture
-def tool(storage: Storage, tmp_path: Path) -> Tool:
-    return make_tool(storage.plane.kubeconfig, tmp_path / "home")
-
-
-def sums(storage: Storage, namespace: str) -> dict[str, dict[str, str]]:
+def sums(storage: Storage, namespace: str) -> Sums:
     """Wait for the claims; return the SHA-256 of each of their files."""
     for name in FILES:
         storage.wait_bound(namespace, name)
@@ -45,11 +59,7 @@ def spoil(storage: Storage, namespace: str) -> None:
     """Change and delete files."""
     folder = storage.folder(namespace, "data")
     (folder / "a.txt").write_bytes(b"spoiled")
-    (folder / "deep" / "b.bin").unlink()
-
-
-def remove(plane: ControlPlane, namespace: str) -> None:
-    plane.kubectl("delete", "namespace", namespace, "--timeout=60s")
+    (folder / "deep" / "b.bin").unlink(missing_ok=True)
 
 
 def helpers(plane: ControlPlane, namespace: str) -> list[str]:
@@ -60,103 +70,101 @@ def helpers(plane: ControlPlane, namespace: str) -> list[str]:
     return [str(one["metadata"]["name"]) for one in (*theirs, *own)]
 
 
+def wait_cleared(plane: ControlPlane, namespace: str) -> None:
+    plane.wait(lambda: helpers(plane, namespace) == [], "The end of the snapshot objects")
+
+
 def test_data_comes_back_after_the_namespace_is_gone_and_the_export_is_quiet(
-    storage: Storage, shop: str, tool: Tool
+    storage: Storage, shop: Shop
 ) -> None:
-    before = sums(storage, shop)
-    report = tool.export("-n", shop, "--snapshots")
-    assert helpers(storage.plane, shop) == []
-    tree = tool.files()
-    assert sum(path.startswith("snapshots/") for path in tree) == len(FILES)
-    assert all("snapshots/" not in str(change) for change in report["changes"])
-    spoil(storage, shop)
-    remove(storage.plane, shop)
+    plane, namespace, tool = storage.plane, shop.namespace, shop.tool
+    wait_cleared(plane, namespace)
+    tree = tool.files(shop.commit)
+    spoil(storage, namespace)
+    plane.kubectl("delete", "namespace", namespace, "--timeout=120s")
 
-    refused = tool.run("replay", "HEAD", "-n", shop, "--yes", codes=(5,))
+    replay = ("replay", shop.commit, "-n", namespace)
+    refused = tool.run(*replay, "--yes", codes=(5,))
     assert "--volumes=restore" in refused.stderr
-    answer = tool.run("replay", "HEAD", "-n", shop, "--volumes=restore", "--wait", "--yes")
+    answer = tool.run(*replay, "--volumes=restore", "--wait", "--yes")
     assert "failed" not in answer.stdout
-    assert sums(storage, shop) == before
-    assert helpers(storage.plane, shop) == []
+    assert sums(storage, namespace) == shop.sums
+    wait_cleared(plane, namespace)
 
-    volumes = {path for path in tree if "/PersistentVolume/" in path}
-    tool.export("-n", shop)
+    tool.export("-n", namespace)
     again = tool.files()
-    paths = (tree.keys() | again.keys()) - volumes
     changed = {
         path
-        for path in paths
+        for path in tree.keys() | again.keys()
         if tree.get(path) != again.get(path) and "/PersistentVolume/" not in path
     }
     assert changed == set()
-    assert tool.run("replay", "HEAD", "-n", shop, "-o", "name", "--yes").stdout == ""
+    assert tool.run(*replay, "-o", "name", "--yes").stdout == ""
 
 
 def test_data_comes_back_beside_the_original_under_another_name(
-    storage: Storage, shop: str, tool: Tool
+    storage: Storage, shop: Shop
 ) -> None:
-    before = sums(storage, shop)
-    tool.export("-n", shop, "--snapshots")
-    spoil(storage, shop)
-    copy = f"{shop}-copy"
-    restore = ("--map", f"{shop}={copy}", "--volumes=restore", "--yes")
-    tool.run("replay", "HEAD", "-n", shop, *restore)
-    assert sums(storage, copy) == before
-    assert sums(storage, shop) != before
-    assert helpers(storage.plane, copy) == []
+    spoil(storage, shop.namespace)
+    copy = f"{shop.namespace}-copy"
+    restore = ("--map", f"{shop.namespace}={copy}", "--volumes=restore", "--yes")
+    shop.tool.run("replay", shop.commit, "-n", shop.namespace, *restore)
+    assert sums(storage, copy) == shop.sums
+    assert sums(storage, shop.namespace) != shop.sums
+    wait_cleared(storage.plane, copy)
 
 
 def test_data_comes_back_in_a_second_cluster_on_the_same_storage(
-    storage: Storage, storage_target: Storage, shop: str, tool: Tool
+    storage_target: Storage, shop: Shop
 ) -> None:
-    before = sums(storage, shop)
-    tool.export("-n", shop, "--snapshots")
-    remove(storage.plane, shop)
-    there = storage_target.plane
+    there, namespace = storage_target.plane, shop.namespace
     class_body = there.get(f"/apis/storage.k8s.io/v1/storageclasses/{CLASSES}").json()
-    other = f"{CLASSES}-{shop}"
+    other = f"{CLASSES}-{namespace}"
     there.create(
         "/apis/storage.k8s.io/v1/storageclasses",
         {key: {"name": other} if key == "metadata" else value for key, value in class_body.items()},
     )
-    tool.run(
-        *("replay", "HEAD", "-n", shop, "--volumes=restore", "--yes", "--kind=Namespace"),
-        *("--kind=PersistentVolumeClaim", "--map-storage-class", f"{CLASSES}={other}"),
-        *("--kubeconfig", there.kubeconfig),
+    shop.tool.run(
+        *("replay", shop.commit, "-n", namespace, "--volumes=restore", "--yes"),
+        *("--kind=Namespace", "--kind=PersistentVolumeClaim"),
+        *("--map-storage-class", f"{CLASSES}={other}", "--kubeconfig", there.kubeconfig),
     )
-    assert sums(storage_target, shop) == before
-    assert storage_target.claim(shop, "data")["spec"]["storageClassName"] == other
-    assert helpers(there, shop) == []
+    assert sums(storage_target, namespace) == shop.sums
+    assert storage_target.claim(namespace, "data")["spec"]["storageClassName"] == other
+    wait_cleared(there, namespace)
 
 
 def test_a_snapshot_that_is_gone_is_told_before_anything_is_written(
-    storage: Storage, shop: str, tool: Tool
+    storage: Storage, tmp_path: Path
 ) -> None:
-    tool.export("-n", shop, "--snapshots")
-    for path, text in tool.files().items():
-        if path.startswith("snapshots/"):
-            storage.driver.delete_snapshot(yaml.safe_load(text)["snapshots"][0]["handle"])
-    remove(storage.plane, shop)
+    namespace = storage.plane.create_namespace()
+    storage.create_claim(namespace, "data")
+    tool = make_tool(storage.plane.kubeconfig, tmp_path)
+    tool.export("-n", namespace, "--snapshots")
+    record = yaml.safe_load(tool.files()[f"snapshots/{namespace}/data.yaml"])
+    storage.driver.delete_snapshot(record["snapshots"][0]["handle"])
+    moved = ("-n", namespace, "--map", f"{namespace}={namespace}-copy")
     answer = tool.run(
-        *("replay", "HEAD", "-n", shop, "--volumes=restore", "--dry-run=server"), codes=(3,)
+        *("replay", "HEAD", *moved, "--volumes=restore", "--dry-run=server"), codes=(3,)
     )
-    assert answer.stdout.count("is gone") == len(FILES)
-    assert storage.plane.get(f"/api/v1/namespaces/{shop}").status == 404
+    assert answer.stdout.count("is gone") == 1
+    assert storage.plane.get(f"/api/v1/namespaces/{namespace}-copy").status == 404
 
 
 def test_a_class_whose_secret_the_target_lacks_is_told_within_the_time_limit(
-    storage: Storage, shop: str, tool: Tool
+    storage: Storage, shop: Shop
 ) -> None:
-    tool.export("--snapshots", "-n", shop)
+    namespace = shop.namespace
     classes = "/apis/storage.k8s.io/v1/storageclasses"
     body = storage.get(f"{classes}/{CLASSES}")
     prefix = "csi.storage.k8s.io/provisioner-secret"
-    parameters = {f"{prefix}-name": "key", f"{prefix}-namespace": shop}
-    locked = f"{CLASSES}-{shop}-locked"
+    parameters = {f"{prefix}-name": "key", f"{prefix}-namespace": namespace}
+    locked = f"{CLASSES}-{namespace}-locked"
     storage.plane.create(classes, {**body, "metadata": {"name": locked}, "parameters": parameters})
-    answer = tool.run(
-        *("snapshot", "restore", "HEAD", "data", "-n", shop, "--map", f"{shop}={shop}-copy"),
-        *("--map-storage-class", f"{CLASSES}={locked}", "--timeout", "5s", "--yes"),
+    answer = shop.tool.run(
+        *("snapshot", "restore", shop.commit, "data", "-n", namespace),
+        *("--map", f"{namespace}={namespace}-locked", "--map-storage-class", f"{CLASSES}={locked}"),
+        *("--timeout", "5s", "--yes"),
         codes=(3,),
     )
     assert 'secrets "key" not found' in answer.stdout + answer.stderr
