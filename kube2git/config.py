@@ -284,7 +284,7 @@ class Serve:
         "A Git repository with the configuration that counts, reached as the section git says. "
         "Empty: this file counts.",
     )
-    config_branch: str = _setting("main", "The branch of it.")
+    config_revision: str = _setting("main", "A branch of it, a tag, or a whole commit id.")
     config_file: str = _setting("kube2git.yaml", "The path of the file in it.")
     config_interval: float = _setting(60.0, "Seconds between two looks at it.")
     lease_name: str = _setting(
@@ -595,12 +595,16 @@ def _inconsistencies(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
         found.append((("git", "prefix"), "this must be a folder inside the repository."))
     if not re.fullmatch(r"[^<>]*\S\s*<[^<>\s]+>", settings.git.author):
         found.append((("git", "author"), "this must look like Name <mail@example.com>."))
-    for place, branch in (
-        (("git", "branch"), settings.git.branch),
-        (("serve", "config_branch"), settings.serve.config_branch),
+    for place, name, what in (
+        (("git", "branch"), settings.git.branch, "the name of a branch"),
+        (
+            ("serve", "config_revision"),
+            settings.serve.config_revision,
+            "the name of a branch or a tag, and no commit id",
+        ),
     ):
-        if not re.fullmatch(r"(?!-)[^\s~^:?*\[\\]+", branch) or ".." in branch:
-            found.append((place, "this is not the name of a branch."))
+        if not re.fullmatch(r"(?!-)[^\s~^:?*\[\\]+", name) or ".." in name:
+            found.append((place, f"this is not {what}."))
     if settings.git.signing is SigningForm.SSH and not settings.git.signing_key:
         found.append((("git", "signing_key"), "git.signing: ssh needs the path of a key here."))
     replay = settings.replay

@@ -50,7 +50,7 @@ class Source:
         chosen = settings.serve
         if not chosen.config_repo:
             return self._accept(source, text)
-        self._name = f"{chosen.config_file} of branch {chosen.config_branch}"
+        self._name = f"{chosen.config_file} at {chosen.config_revision}"
         accepted = self._accept(self._name, wiring.config_in_git(settings, settles_for_last=True))
         self._pull = Errand(
             "config", lambda: wiring.config_in_git(settings), chosen.config_interval

@@ -325,7 +325,7 @@ _ON_PURPOSE = frozenset({"stopped", "superseded"})
 """Results that need nobody's attention."""
 _AT_START = (
     *("listen", "log_format", "state_file", "lease_name", "lease_namespace", "lease_seconds"),
-    *("config_repo", "config_branch", "config_file", "config_interval"),
+    *("config_repo", "config_revision", "config_file", "config_interval"),
 )
 """Settings that are looked at when the daemon starts."""
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kube2git.config import Settings, SigningForm
+from kube2git.config import Git, Settings, SigningForm
 from kube2git.errors import UsageError
 from kube2git.wiring.clusters import cluster
 from kube2git.wiring.files import cache_home, path_from
 
 if TYPE_CHECKING:
-    from kube2git.adapters.gitrepo import GitRepository
+    from kube2git.adapters.gitrepo import Access, GitRepository
     from kube2git.adapters.localfile import LocalFile
     from kube2git.core.ports import Memory
 
@@ -28,14 +27,7 @@ def last_runs(settings: Settings) -> LocalFile:
 
 def repository(settings: Settings) -> GitRepository:
     """Open the repository, cloning it when it is a URL; raise RepositoryNotFoundError."""
-    from kube2git.adapters.gitrepo import (
-        Access,
-        Author,
-        GitRepository,
-        Signing,
-        Trust,
-        is_remote,
-    )
+    from kube2git.adapters.gitrepo import Author, GitRepository, Signing, Trust, is_remote
 
     if not settings.repo:
         raise UsageError(
@@ -52,17 +44,8 @@ def repository(settings: Settings) -> GitRepository:
         prefix=git.prefix,
         remote=git.remote if is_local else "",
         author=Author(name.strip(), mail.rstrip("> ")),
-        access=Access(
-            username=git.username,
-            password_file=path_from(git.password_file),
-            password_variable=git.password_variable,
-            ssh_key=path_from(git.ssh_key_file),
-            ssh_known_hosts=path_from(git.known_hosts_file),
-            ssh_accept_new_hosts=not git.host_key_checking,
-            ca_file=path_from(git.ca_file),
-            timeout=git.timeout,
-        ),
-        cache_dir=path_from(git.cache) or cache_home(os.environ) / "repositories",
+        access=_access(git),
+        cache_dir=_cache(git),
         lock_timeout=git.lock_timeout,
         depth=git.depth,
         blobless=git.partial,
@@ -83,35 +66,45 @@ def config_in_git(settings: Settings, *, settles_for_last: bool = False) -> byte
 
     ``settles_for_last``: while the server does not answer, return what was fetched before.
     """
-    from kube2git.errors import Kube2gitError
+    from kube2git.adapters.gitrepo import read_file
 
-    chosen = settings.serve
-    cache = path_from(settings.git.cache) or cache_home(os.environ) / "repositories"
-    # A clone of its own: the runs hold the lock of theirs for as long as they take.
-    git = replace(
-        settings.git,
-        branch=chosen.config_branch,
-        prefix="",
-        remote="",
-        cache=str(cache / "config"),
-        depth=1,
-        partial=False,
+    chosen, git = settings.serve, settings.git
+    data = read_file(
+        chosen.config_repo,
+        chosen.config_revision,
+        chosen.config_file,
+        # A clone of its own: the runs hold the lock of theirs for as long as they take.
+        cache_dir=_cache(git) / "config",
+        access=_access(git),
+        lock_timeout=git.lock_timeout,
+        settles_for_last=settles_for_last,
     )
-    with repository(replace(settings, repo=chosen.config_repo, git=git)) as found:
-        try:
-            found.fetch()
-        except Kube2gitError:
-            if not settles_for_last:
-                raise
-        tip = found.tip()
-        file = found.file_above(tip, chosen.config_file) if tip else None
-    if file is None:
+    if data is None:
         raise UsageError(
-            f"the repository of the configuration has no file {chosen.config_file} on its branch "
-            f"{chosen.config_branch}",
-            hint="Set serve.config_file and serve.config_branch.",
+            f"the repository of the configuration has no file {chosen.config_file} at "
+            f"{chosen.config_revision}",
+            hint="Set serve.config_file and serve.config_revision.",
         )
-    return file[0]
+    return data
+
+
+def _cache(git: Git) -> Path:
+    return path_from(git.cache) or cache_home(os.environ) / "repositories"
+
+
+def _access(git: Git) -> Access:
+    from kube2git.adapters.gitrepo import Access
+
+    return Access(
+        username=git.username,
+        password_file=path_from(git.password_file),
+        password_variable=git.password_variable,
+        ssh_key=path_from(git.ssh_key_file),
+        ssh_known_hosts=path_from(git.known_hosts_file),
+        ssh_accept_new_hosts=not git.host_key_checking,
+        ca_file=path_from(git.ca_file),
+        timeout=git.timeout,
+    )
 
 
 def reach(settings: Settings) -> bool:

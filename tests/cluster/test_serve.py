@@ -156,7 +156,7 @@ def test_a_configuration_out_of_git_is_pulled_and_a_bad_one_refused(
             assert json.loads(daemon.get("/readyz")[1])["idle"] == "restore_only"
             commit_config(tmp_path, "serve: {schedules: {a: {when: never}}}")
             (refused,) = daemon.wait(lambda: daemon.said("is refused"), "The refusal")
-            assert "ops/kube2git.yaml of branch main has a problem" in refused["message"]
+            assert "ops/kube2git.yaml at main has a problem" in refused["message"]
             daemon.wait(lambda: daemon.metric("config_reload_ok") == 0, "The metric")
             commit_config(
                 tmp_path, text(schedules={"a": only(namespace, "every 1h")}, restore_only=False)

@@ -18,6 +18,9 @@ from kube2git.adapters.gitrepo.addresses import Address
 from kube2git.adapters.gitrepo.plumbing import Git, Place, Result
 
 _NO_SUCH_BRANCH = "couldn't find remote ref"
+_NO_SUCH_REVISION = re.compile(
+    rf"{_NO_SUCH_BRANCH}|not our ref|unadvertised object|not a valid object name|bad object"
+)
 _OVERTAKEN = re.compile(
     r"^!\t.*(\[rejected\]"
     r"|\[remote rejected\] \((incorrect old value|failed to update ref|cannot lock ref"
@@ -81,6 +84,22 @@ class Remote:
             raise failures.explain("Fetching from", result, self.address)
         if known is not None:
             git.must("update-ref", "-d", self.tracking)
+
+    def fetch_revision(self, git: Git, revision: str, ref: str) -> None:
+        """Bring one commit, by a branch, a tag or its id, and point a ref of ours at it.
+
+        Raise PushError, or RepositoryNotFoundError when there is no such repository or revision.
+        """
+        result = git.run(
+            *("fetch", "--quiet", "--no-write-fetch-head", "--no-tags", "--depth=1"),
+            *("--", self.target, f"+{revision}:{ref}"),
+            credentials=self.credentials(),
+        )
+        if result.ok:
+            return
+        if _NO_SUCH_REVISION.search(result.error):
+            raise failures.no_such_revision(self.address.shown, revision)
+        raise failures.explain("Fetching from", result, self.address)
 
     def push(self, git: Git, tip: str, known: str | None) -> bool:
         """Send the branch; False when somebody else was faster. Raise PushError."""

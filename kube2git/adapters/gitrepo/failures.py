@@ -100,6 +100,15 @@ def explain(verb: str, result: Result, address: Address, kept: str = "") -> Kube
     )
 
 
+def no_such_revision(where: str, revision: str) -> RepositoryNotFoundError:
+    """Return the error for a revision that a repository, as people know it, does not have."""
+    return RepositoryNotFoundError(
+        f"{where} has no revision {revision}: no branch and no tag of that name, and no commit"
+        " with that id.",
+        hint="Name a branch, a tag, or a commit by its whole id.",
+    )
+
+
 def _quote(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not _NOISE.match(line)]

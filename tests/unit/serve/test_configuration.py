@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kube2git.config import ConfigError, Settings
-from kube2git.errors import UsageError
+from kube2git.errors import RepositoryNotFoundError, UsageError
 from kube2git.serve.configuration import Source
 from tests.gitservers import create_remote, run_git
 
@@ -77,7 +77,7 @@ def test_of_the_file_that_names_a_repository_only_the_way_to_it_counts(tmp_path:
     local = tmp_path / "local.yaml"
     local.write_text(f"repo: ignored\nserve: {{config_repo: {remote}, config_file: ops/a.yaml}}\n")
     source = Source(str(local), {}, refuse_no_repository)
-    with pytest.raises(UsageError, match=r"has no file ops/a.yaml on its branch main"):
+    with pytest.raises(RepositoryNotFoundError, match="has no revision main"):
         source.read()
     run_git("clone", "-q", str(remote), str(work))
     (work / "ops").mkdir()
@@ -85,6 +85,16 @@ def test_of_the_file_that_names_a_repository_only_the_way_to_it_counts(tmp_path:
     run_git("-C", str(work), "add", "-A")
     run_git("-C", str(work), "commit", "-qm", "config")
     run_git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+    pinned = run_git("-C", str(work), "rev-parse", "HEAD")
     accepted = source.read()
     assert (accepted.settings.repo, accepted.text) == ("out of git", b"repo: out of git\n")
     assert accepted.settings.serve.config_repo == ""
+    (work / "ops" / "a.yaml").write_text("repo: newer\n")
+    run_git("-C", str(work), "commit", "-qam", "newer")
+    run_git("-C", str(work), "push", "-q", "origin", "HEAD:main")
+    assert source.read().settings.repo == "newer"
+    environ = {"KUBE2GIT_SERVE_CONFIG_FILE": "b.yaml"}
+    with pytest.raises(UsageError, match=r"has no file b.yaml at main"):
+        Source(str(local), environ, lambda _: None).read()
+    environ = {"KUBE2GIT_SERVE_CONFIG_REVISION": pinned}
+    assert Source(str(local), environ, lambda _: None).read().settings.repo == "out of git"
