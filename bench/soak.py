@@ -53,7 +53,7 @@ def main() -> None:
                 put(plane, number, 0)
             tool = make_tool(plane.kubeconfig, home / "home")
             plan = {"when": "every 1s", "namespaces": ["default"], "kinds": ["cm"]}
-            with Serving(tool, schedules={"a": plan}) as daemon:
+            with Serving(tool, is_afresh=True, schedules={"a": plan}) as daemon:
                 print("exports  commits  MiB", flush=True)
                 for done in range(1, exports + 1):
                     put(plane, done, done)

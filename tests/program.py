@@ -2,23 +2,70 @@
 
 Importing takes longer than most commands do. A server with everything imported is forked for each
 run (multiprocessing's forkserver); the run gets its arguments, variables, folder and files as a
-fresh process does. What is killed or spoken to while it runs is started afresh: see Tool.start.
+fresh process does.
 """
 
 from __future__ import annotations
 
 import functools
-import multiprocessing
+import multiprocessing.connection
 import os
 import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import kube2git
+
+_one_at_a_time = threading.Lock()
+"""Whoever starts a run has multiprocessing look after all runs; two at once lose an exit code."""
+
+
+class Running:
+    """A run that goes on, handled like a subprocess.Popen; its output goes to the ends of files."""
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        *,
+        stdout: Path,
+        stderr: Path,
+        before: Callable[[], object] | None = None,
+    ) -> None:
+        """Start it; ``before``, which can be pickled, is called in it first."""
+        self._args = ["kube2git", *args]
+        said = (stdout, stderr)
+        for path in said:
+            path.touch()
+        given = (self._args, dict(environ), folder, said, before)
+        self._process = _context().Process(target=_become, args=given)
+        with _one_at_a_time:
+            self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it goes on."""
+        with _one_at_a_time:
+            return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when it has ended; raise TimeoutExpired after so many seconds."""
+        multiprocessing.connection.wait([self._process.sentinel], timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(self._args, timeout or 0)
+        return code
+
+    def kill(self) -> None:
+        """End it like `kill -9`."""
+        self._process.kill()
 
 
 def run(
@@ -26,17 +73,15 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run the program to its end; raise TimeoutExpired after so many seconds."""
     with tempfile.TemporaryDirectory(prefix="run-") as directory:
-        said = [Path(directory) / name for name in ("stdout", "stderr")]
-        process = _context().Process(target=_become, args=(args, dict(environ), folder, said))
-        process.start()
-        process.join(timeout)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(["kube2git", *args], timeout)
-        code = process.exitcode
-        process.close()
-        return subprocess.CompletedProcess(args, code, *(path.read_text() for path in said))
+        stdout, stderr = (Path(directory) / name for name in ("stdout", "stderr"))
+        running = Running(args, environ, folder, stdout=stdout, stderr=stderr)
+        try:
+            code = running.wait(timeout)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+            raise
+        return subprocess.CompletedProcess(args, code, stdout.read_text(), stderr.read_text())
 
 
 @functools.cache
@@ -49,17 +94,22 @@ def _context() -> ForkServerContext:
 
 
 def _become(
-    args: Sequence[str], environ: Mapping[str, str], folder: Path, said: Sequence[Path]
+    args: list[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    said: Sequence[Path],
+    before: Callable[[], object] | None,
 ) -> None:
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
     for number, path in enumerate(said, start=1):
-        path.touch()
         handle = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(handle, number)
         os.close(handle)
-    sys.argv = ["kube2git", *args]
+    if before is not None:
+        before()
+    sys.argv = args
     from kube2git.cli.main import main
 
     main()

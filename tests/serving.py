@@ -10,13 +10,15 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.program import Running
 from tests.tool import Tool
 
+Process = Running | subprocess.Popen[bytes]
 PATIENCE = 120.0
 """Seconds; no test waits for a time, only for what must come."""
 
@@ -26,15 +28,15 @@ class Watched:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
-    def watch(self, process: subprocess.Popen[bytes]) -> None:
+    def watch(self, process: Process) -> None:
         """Take over a process that has begun, and wait until it serves."""
         self._process = process
         self.wait(lambda: any("listen" in line for line in self.lines()), "The daemon to serve")
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Process:
         assert self._process is not None
         return self._process
 
@@ -111,8 +113,14 @@ class Watched:
 class Serving(Watched):
     """One daemon, with a configuration that a test may rewrite."""
 
-    def __init__(self, tool: Tool, name: str = "a", **settings: Any) -> None:
-        """``settings`` are those of the section serve."""
+    def __init__(
+        self, tool: Tool, name: str = "a", *, is_afresh: bool = False, **settings: Any
+    ) -> None:
+        """``settings`` are those of the section serve.
+
+        ``is_afresh``: its Python begins with nothing imported, which takes a second.
+        """
+        self._is_afresh = is_afresh
         self.tool = tool
         self.folder = tool.home / f"daemon-{name}"
         self.folder.mkdir()
@@ -135,18 +143,21 @@ class Serving(Watched):
         new.write_text(words)
         new.replace(self.config)
 
-    def start(self, environ: Mapping[str, str] | None = None, before: Any = None) -> Self:
-        """Start the process; ``before`` runs in it first."""
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(
-                self.tool.command("serve", "--config", self.config),
-                env={**self.tool.environ, **(environ or {})},
-                cwd=self.tool.home,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                preexec_fn=before,
-            )
-        self.watch(process)
+    def start(self, before: Callable[[], object] | None = None) -> Self:
+        """Start the process; ``before``, which can be pickled, is called in it first."""
+        self._log.write_bytes(b"")
+        args = ("serve", "--config", str(self.config))
+        environ, home = self.tool.environ, self.tool.home
+        if self._is_afresh:
+            with self._log.open("ab") as log:
+                command = self.tool.command(*args)
+                afresh = subprocess.Popen(
+                    command, env=environ, cwd=home, stderr=log, preexec_fn=before
+                )
+                self.watch(afresh)
+        else:
+            out = self.folder / "stdout"
+            self.watch(Running(args, environ, home, stdout=out, stderr=self._log, before=before))
         return self
 
     def __enter__(self) -> Self:

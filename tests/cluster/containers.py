@@ -10,13 +10,13 @@ import base64
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests import program
 from tests.controlplane import ControlPlane
 from tests.tool import KUBE2GIT, Answer
 
@@ -37,21 +37,13 @@ class Container:
 
     def run(self, *more: str, codes: tuple[int, ...] = (0,)) -> Answer:
         """Run its command; fail with all it said when its exit code is none of ``codes``."""
-        done = subprocess.run(
-            self._command(*more),
-            env=self._environ(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = program.run(self._args(*more), self._environ(), self.folder, timeout=120)
         assert done.returncode in codes, (
             f"exit code {done.returncode}: {done.stderr}\n{done.stdout}"
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
-    def start(self, log: Path) -> subprocess.Popen[bytes]:
+    def start(self, log: Path) -> program.Running:
         """Start its command and leave it running; its log goes to a file.
 
         A Pod has an address and a mounted namespace of its own. Here a free port takes the place of
@@ -61,17 +53,13 @@ class Container:
             "KUBE2GIT_SERVE_LISTEN": "127.0.0.1:0",
             "KUBE2GIT_SERVE_LEASE_NAMESPACE": self.namespace,
         }
-        with log.open("wb") as file:
-            return subprocess.Popen(
-                self._command(),
-                env=self._environ() | own,
-                cwd=self.folder,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-            )
+        environ = self._environ() | own
+        out = self.folder / "stdout"
+        return program.Running(self._args(), environ, self.folder, stdout=out, stderr=log)
 
-    def _command(self, *more: str) -> list[str]:
-        return [*self.container["command"], *self.container["args"], *more]
+    def _args(self, *more: str) -> list[str]:
+        assert self.container["command"] == ["kube2git"]
+        return [*self.container["args"], *more]
 
     def _environ(self) -> dict[str, str]:
         """Make the volumes anew, and return the environment that leads to them."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests import helm
+from tests import helm, program
 from tests.cluster.containers import Container
 from tests.controlplane import ControlPlane
 from tests.tool import KUBE2GIT
@@ -66,6 +66,8 @@ class Reader:
                 name, _, value = word.partition("=")
                 self.environ[name] = value.replace("$PWD", str(self.home))
             return ""
+        if words[0] == "kube2git" and not re.search(r"[|<>;&$()]", line):
+            return self._kube2git(words[1:])
         done = subprocess.run(
             ["bash", "-ec", line],
             env=self.environ,
@@ -76,6 +78,11 @@ class Reader:
             check=False,
         )
         assert done.returncode == 0, f"{line}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def _kube2git(self, words: list[str]) -> str:
+        done = program.run(words, self.environ, self.home, timeout=120)
+        assert done.returncode == 0, f"{words}: {done.stderr}{done.stdout}"
         return done.stdout
 
     def _docker(self, words: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -448,12 +450,10 @@ def test_a_full_disk_is_survived(cluster: ControlPlane, namespace: str, tool: To
     plans = {"a": only(namespace, "every 1s")}
     daemon = Serving(tool, schedules=plans)
 
-    def fill_the_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
-
     noise = random.Random(7).randbytes(400_000).hex()
     put_map(cluster, namespace, "large", noise=noise)
-    daemon.start(before=fill_the_disk)
+    full = (400_000, resource.RLIM_INFINITY)
+    daemon.start(before=functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, full))
     try:
         daemon.wait_for_runs(1, "failed")
         daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
@@ -495,7 +495,8 @@ def test_a_clock_that_leaps_ahead_and_back(
     path = os.pathsep.join(filter(None, (str(LEAPING), os.environ.get("PYTHONPATH"))))
     tool.environ.update(PYTHONPATH=path, LEAP_FILE=str(file))
     put_map(cluster, namespace, "web", turn="1")
-    with Serving(tool, schedules={"a": only(namespace, "every 1d")}) as daemon:
+    plans = {"a": only(namespace, "every 1d")}
+    with Serving(tool, is_afresh=True, schedules=plans) as daemon:
         daemon.wait_for_runs(1, "success")
         daemon.wait(daemon.is_ready, "Readiness")
         put_map(cluster, namespace, "web", turn="2")
@@ -515,66 +516,97 @@ def test_a_clock_that_leaps_ahead_and_back(
 
 
 KILLS = 50
+SIDE_BY_SIDE = 2
+
+
+class Victim:
+    """A daemon that is killed, with a repository and a namespace of its own."""
+
+    def __init__(self, cluster: ControlPlane, home: Path) -> None:
+        self._cluster = cluster
+        self._namespace = cluster.create_namespace()
+        self.tool = make_tool(cluster.kubeconfig, home)
+        self._daemon = Serving(self.tool, schedules={"a": only(self._namespace, "every 1s")})
+        self._written = -1
+        self.broken_off = 0
+        """Runs that were going on when their daemon was killed."""
+
+    def write(self) -> None:
+        """Change one of five maps."""
+        turn = self._written + 1
+        put_map(self._cluster, self._namespace, f"map-{turn % 5}", turn=str(turn))
+        self._written = turn
+
+    def die(self, times: int, chance: random.Random) -> None:
+        """Kill the daemon: alone, or with its run, as when the container dies.
+
+        While it starts, reads, commits or rests.
+        """
+        daemon = self._daemon
+        with daemon:
+            [whole] = daemon.wait_for_runs(1, "success")
+        try:
+            for _ in range(times):
+                daemon.start()
+                until(lambda: children_of(daemon.process.pid) or daemon.runs(), "A run")
+                time.sleep(chance.uniform(0, 1.2 * whole["seconds"]))
+                runs = children_of(daemon.process.pid)
+                self.broken_off += len(runs)
+                daemon.kill()
+                if chance.random() < 0.5:
+                    for run in runs:
+                        kill_group(run)
+                self.tool.git("fsck", "--strict")
+        finally:
+            daemon.kill()
+
+    def check(self) -> None:
+        """Find the last changes committed by one more run, and the history in order."""
+        until(lambda: not processes_with(self.tool), "The end of the last run")
+        with self._daemon as daemon:
+            # No lock that a dead run has left stands in its way.
+            assert daemon.wait_for_runs(1)[0]["result"] == "success"
+            assert daemon.stop() == 0
+        assert processes_with(self.tool) == []
+        self.tool.git("fsck", "--strict")
+        files = self.tool.files()
+        for turn in range(self._written - 4, self._written + 1):
+            name = f"namespaces/{self._namespace}/ConfigMap/map-{turn % 5}.yaml"
+            assert f"turn: '{turn}'" in files[name]
+        assert len(self.tool.commits()) > 2
+        # No run has written over what a later one had seen.
+        assert all(found == sorted(found) for found in turns_in_history(self.tool).values())
 
 
 @pytest.mark.timeout(1800)  # one death takes a second, and several where the machine is shared
 def test_killed_50_times_at_random_moments_under_load(
-    cluster: ControlPlane, namespace: str, tool: Tool
+    cluster: ControlPlane, tmp_path: Path
 ) -> None:
-    """No change is lost and the repository stays valid, however often the daemon dies.
-
-    Alone, or with its run, as when the container dies; while it starts, reads, commits or rests.
-    """
-    chance = random.Random(11)
-    daemon = Serving(tool, schedules={"a": only(namespace, "every 1s")})
-    put_map(cluster, namespace, "map-0", turn="0")
-    with daemon:
-        [whole] = daemon.wait_for_runs(1, "success")
-    written, broken_off = 0, 0
+    """No change is lost and the repository stays valid, however often the daemon dies."""
+    victims = [Victim(cluster, tmp_path / f"victim-{number}") for number in range(SIDE_BY_SIDE)]
+    is_over = threading.Event()
 
     def load() -> None:
-        nonlocal written
         while not is_over.wait(0.2):
-            put_map(cluster, namespace, f"map-{(written + 1) % 5}", turn=str(written + 1))
-            written += 1
+            for victim in victims:
+                victim.write()
 
-    is_over = threading.Event()
     writer = threading.Thread(target=load)
     writer.start()
     try:
-        for _ in range(KILLS):
-            daemon.start()
-            until(lambda: children_of(daemon.process.pid) or daemon.runs(), "A run")
-            time.sleep(chance.uniform(0, 1.2 * whole["seconds"]))
-            runs = children_of(daemon.process.pid)
-            broken_off += len(runs)
-            daemon.kill()
-            if chance.random() < 0.5:
-                for run in runs:
-                    kill_group(run)
-            tool.git("fsck", "--strict")
+        with ThreadPoolExecutor() as side_by_side:
+            deaths = [
+                side_by_side.submit(victim.die, KILLS // SIDE_BY_SIDE, random.Random(seed))
+                for seed, victim in enumerate(victims, 11)
+            ]
+        for death in deaths:
+            death.result()
     finally:
         is_over.set()
         writer.join()
-        daemon.kill()
-    until(lambda: not processes_with(tool), "The end of the last run")
-    assert broken_off
-    with daemon:
-        daemon.wait_for_runs(1, "success")
-        # No lock that a dead run has left stood in its way.
-        assert daemon.runs()[0]["result"] == "success"
-        assert daemon.stop() == 0
-    assert processes_with(tool) == []
-    tool.git("fsck", "--strict")
-    files = tool.files()
-    for number in range(written - 4, written + 1):
-        assert (
-            f"turn: '{number}'" in files[f"namespaces/{namespace}/ConfigMap/map-{number % 5}.yaml"]
-        )
-    turns = turns_in_history(tool)
-    assert len(tool.commits()) > 2
-    # No run has written over what a later one had seen.
-    assert all(found == sorted(found) for found in turns.values())
+    for victim in victims:
+        assert victim.broken_off
+        victim.check()
 
 
 def kill_group(run: int) -> None:
