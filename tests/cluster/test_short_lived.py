@@ -13,7 +13,7 @@ from tests.controlplane import ControlPlane
 from tests.gitservers import GitHttpServer, create_remote, run_git
 from tests.tool import Tool
 
-COMMITS, FILES = 5000, 1000
+COMMITS, FILES, NAMESPACES = 5000, 1000, 20
 SHORT_LIVED = {"KUBE2GIT_GIT_DEPTH": "1", "KUBE2GIT_GIT_PARTIAL": "true"}
 
 
@@ -46,7 +46,8 @@ def make_history(remote: Path) -> None:
         if number == 0:
             lines.append(f"from {tip}")
         text = random.randbytes(700).hex()
-        path = f"namespaces/elsewhere/ConfigMap/f{number % FILES:04}.yaml"
+        file = number % FILES
+        path = f"namespaces/elsewhere-{file % NAMESPACES}/ConfigMap/f{file:04}.yaml"
         lines.append(f"M 100644 inline {path}\ndata {len(text)}\n{text}\n")
     run_git("-C", str(remote), "fast-import", "--quiet", data="\n".join(lines).encode())
 
