@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -83,38 +85,107 @@ def test_the_recipe_copies_only_what_docker_is_shown() -> None:
     assert all((ROOT / path).exists() for path in copied)
 
 
-def test_the_wheel_in_a_clean_environment_runs_what_the_chart_runs(tmp_path: Path) -> None:
-    environ = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
-    environ.pop("PYTHONPATH", None)
+class Build:
+    """The recipe's first stage in a folder: its own commands, but for what a registry sends."""
 
-    def run(*command: str | Path, cwd: Path = tmp_path) -> str:
+    def __init__(self, folder: Path) -> None:
+        self.prefix = folder / "opt" / "kube2git"
+        self.python = self.prefix / "bin" / "python"
+        self._sources = folder / "build"
+        self._environ = {
+            **{name: text for name, text in os.environ.items() if name != "PYTHONPATH"},
+            **dict(re.findall(r"(PIP_\w+|PYTHON\w+)=(\d)", DOCKERFILE.partition("WORKDIR")[0])),
+            **dict(re.findall(r"^ARG (SOURCE_DATE_EPOCH)=(\d+)$", DOCKERFILE, re.MULTILINE)),
+        }
+        shutil.rmtree(folder / "opt", ignore_errors=True)
+        shutil.rmtree(self._sources, ignore_errors=True)
+        self._sources.mkdir()
+        self.prefix.mkdir(parents=True)
+        for names, into in re.findall(r"^COPY (?!--from)(.+) (\S+)$", DOCKERFILE, re.MULTILINE):
+            for name in names.split():
+                inside = Path(name).name if into.endswith("/") else ""
+                self._copy(ROOT / name, self._sources / into / inside)
+        self.run(sys.executable, "-m", "venv", "--without-pip", self.prefix)
+        steps = re.findall(r"^RUN ((?:.*\\\n)*.*)", DOCKERFILE, re.MULTILINE)
+        [step] = [step for step in steps if "pip wheel" in step]
+        pip = f"{sys.executable} -m pip"
+        for theirs, ours in {
+            "/opt/builder/bin/pip": pip,
+            "/opt/kube2git": str(self.prefix),
+            f"{self.prefix}/bin/pip": f"{pip} --python {self.python}",
+        }.items():
+            step = step.replace(theirs, ours)
+        self.run("sh", "-ec", step, cwd=self._sources)
+        [self.wheel] = self._sources.glob("dist/*.whl")
+
+    def _copy(self, source: Path, target: Path) -> None:
+        # With the times of the copy, which differ from one build to the next.
+        if source.is_dir():
+            shutil.copytree(
+                source,
+                target,
+                ignore=shutil.ignore_patterns("__pycache__"),
+                copy_function=shutil.copyfile,
+            )
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def run(self, *command: str | Path, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            command, env=environ, cwd=cwd, capture_output=True, text=True, check=False
+            command,
+            env=self._environ,
+            cwd=cwd or self.prefix,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
         return done.stdout
 
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=ROOT)
-    [wheel] = tmp_path.glob("*.whl")
-    clean = tmp_path / "clean"
-    run(sys.executable, "-m", "venv", "--without-pip", clean)
-    python = clean / "bin" / "python"
-    into = ("--python", python, "install", "--no-deps", "--no-compile", wheel)
-    run(sys.executable, "-m", "pip", "--quiet", *into)
-    # Its libraries are those of the tests; the package itself must not be.
-    [site] = clean.glob("lib/python*/site-packages")
-    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
-    where = run(python, "-c", "import kube2git; print(kube2git.__file__)")
-    assert where.startswith(str(site))
-    shipped = set(zipfile.ZipFile(wheel).namelist())
+    def content(self) -> dict[str, tuple[float, bytes]]:
+        """Return what a layer of the image is made of: path -> time and bytes."""
+        return {
+            str(path.relative_to(self.prefix)): (
+                path.lstat().st_mtime,
+                path.read_bytes() if path.is_file() and not path.is_symlink() else b"",
+            )
+            for path in self.prefix.rglob("*")
+        }
+
+
+def test_the_commands_of_the_recipe_make_what_the_chart_runs_twice_the_same(
+    tmp_path: Path,
+) -> None:
+    first = Build(tmp_path).content()
+    build = Build(tmp_path)
+    assert build.content() == first
+    assert {time for time, _ in first.values()} == {0}
+    shipped = set(zipfile.ZipFile(build.wheel).namelist())
     written = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "kube2git").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
     assert written <= shipped
-    verbs = {item["args"][0] for values in RELEASES.values() for item in containers(values)}
-    for verb in sorted(verbs):
-        assert "Usage: kube2git" in run(clean / "bin" / "kube2git", verb, "--help")
+    [site] = build.prefix.glob("lib/python*/site-packages")
+    compiled = [path for path in site.rglob("*.pyc") if path.is_relative_to(site / "kube2git")]
+    assert len(compiled) == len([name for name in written if name.endswith(".py")])
+    # The flags after the magic number: by hash, and the source is not looked at.
+    assert {path.read_bytes()[4:8] for path in compiled} == {b"\x01\0\0\0"}
+    # Its libraries are those of the tests; the package itself must not be.
+    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
+    where = build.run(build.python, "-c", "import kube2git; print(kube2git.__file__)")
+    assert where.startswith(str(site))
+    [entry] = json.loads(re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)[0])
+    [otherwise] = json.loads(re.findall(r"^CMD (.+)$", DOCKERFILE, re.MULTILINE)[0])
+    assert f"PATH=/opt/kube2git/{build.python.parent.name}:" in DOCKERFILE
+    program = build.python.parent / entry
+    assert "Usage: kube2git" in build.run(program, otherwise)
+    pods = [pod for values in RELEASES.values() for pod in containers(values)]
+    assert {pod["command"][0] for pod in pods} == {entry}
+    verbs = {item["args"][0] for item in pods}
     assert verbs == {"export", "serve", "sidecar", "replay", "check"}
-    assert "kube2git" in run(clean / "bin" / "kube2git", "version")
+    for verb in sorted(verbs):
+        assert "Usage: kube2git" in build.run(program, verb, "--help")
+    assert "kube2git" in build.run(program, "version")
