@@ -1,4 +1,4 @@
-"""The part of values.schema.json that says what may stand below ``config``: made of config.py.
+"""The part of values.schema.json that says what may stand below ``config``: made of its settings.
 
 python -m tests.unit.chart.schema       # after a setting was added, writes it anew
 """
