@@ -15,7 +15,7 @@ from kube2git.cli import options, output
 @options.cluster_options
 @options.repo_options
 def command(**given: Any) -> int:
-    """Check config, cluster access, rights per kind, and Git access. Writes nothing.
+    """Check config, cluster access, rights per kind, Git access and signing. Writes nothing.
 
     Exit codes: 0 ready; 1 not ready.
     """

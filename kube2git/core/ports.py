@@ -291,6 +291,13 @@ class Repo(Protocol):
         """Ask the remote whether it would take a push; return its address, "" without one."""
         ...
 
+    def check_signing(self) -> bool:
+        """Sign a commit that nobody keeps; False when commits are not to be signed.
+
+        Raises UsageError and Kube2gitError, which say what to do.
+        """
+        ...
+
     def push(self) -> Synced:
         """Send unpushed commits; when others were faster, fetch, rebuild and try again."""
         ...

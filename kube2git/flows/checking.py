@@ -36,6 +36,7 @@ def check(
 ) -> Iterator[Finding]:
     """Yield what was found, check by check; a failed one does not stop those after it."""
     yield from _repository(open_repo)
+    yield from _signing(open_repo)
     if checks_signature:
         yield from _signature(open_repo)
     yield from _recovery(open_repo, find_identities)
@@ -60,6 +61,20 @@ def _repository(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
         yield Finding("remote", True, f"{remote} would take a push.")
     else:
         yield Finding("remote", True, "There is none; commits stay in the local repository.")
+
+
+def _signing(open_repo: Callable[[], Repo]) -> Iterator[Finding]:
+    """Prove that the next commit can be signed, if it is to be."""
+    try:
+        repo = open_repo()
+    except Kube2gitError:
+        # Told already, of the repository.
+        return
+    try:
+        if repo.check_signing():
+            yield Finding("signing", True, "A commit can be signed; one was, and thrown away.")
+    except Kube2gitError as error:
+        yield Finding("signing", False, str(error), error.hint)
 
 
 def _signature(open_repo: Callable[[], Repo]) -> Iterator[Finding]:

@@ -38,9 +38,10 @@ def test_an_export_signs_and_a_replay_says_who_it_was(
     header = tool.run(*asked, "-o", "json").json["plan"]["header"]
     assert header["signed_by"].startswith("exporter@example.com (SHA256:")
     checked = tool.run("check", "-n", namespace, "-o", "json", codes=(0, 1)).json
-    (found,) = (item for item in checked if item["subject"] == "signature")
-    assert found["ok"]
-    assert "exporter@example.com" in found["message"]
+    found = {item["subject"]: item for item in checked}
+    assert found["signing"]["ok"]
+    assert found["signature"]["ok"]
+    assert "exporter@example.com" in found["signature"]["message"]
 
 
 def test_an_unsigned_commit_is_refused(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
@@ -71,6 +72,8 @@ def test_an_export_that_cannot_sign_commits_nothing(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
     (tool.home / "signing_key").unlink()
+    checked = tool.run("check", "-n", namespace, codes=(1,)).stdout
+    assert "fail  signing: Commits cannot be signed: there is no key file" in checked
     answer = tool.run("export", "-n", namespace, codes=(2,))
     assert "there is no key file" in answer.stderr
     assert tool.commits() == []

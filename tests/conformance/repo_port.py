@@ -110,6 +110,7 @@ class RepoConformance:
         found = repo.signature(commit(repo, {"a": b"1"}))
         assert not found.is_trusted
         assert found.reason == "It is not signed."
+        assert not repo.check_signing()
         with pytest.raises(RepositoryNotFoundError):
             repo.signature("0" * 40)
 

@@ -242,6 +242,9 @@ class FakeRepo:
         unpushed = [id for id in ours if id not in theirs] if self.remote else []
         return RepoState(len(unpushed), sum(map(len, self.store.blobs.values())))
 
+    def check_signing(self) -> bool:
+        return False
+
     def check_push(self) -> str:
         if self.remote is None:
             return ""

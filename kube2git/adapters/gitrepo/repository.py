@@ -329,6 +329,13 @@ class GitRepository:
         self._remote.check(self._git, self.tip())
         return self._remote.address.shown
 
+    def check_signing(self) -> bool:
+        """Sign a commit that nobody keeps; False when commits are not to be signed."""
+        if self._signing is None:
+            return False
+        self._signing.prove(self._git, self._author)
+        return True
+
     def push(self) -> Synced:
         """Send unpushed commits; when others were faster, fetch, rebuild and try again."""
         remote = self._remote

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kube2git.adapters.gitrepo.access import Credentials
+from kube2git.adapters.gitrepo.identity import Author
 from kube2git.adapters.gitrepo.objects import RawCommit
 from kube2git.adapters.gitrepo.plumbing import Git, Result
 from kube2git.core.ports import Signature
@@ -46,6 +49,15 @@ class Signing:
         if not result.ok:
             raise self._failure(result)
         return result.out.decode().strip()
+
+    def prove(self, git: Git, author: Author) -> None:
+        """Sign a commit in a repository that is removed again; raise as ``sign`` does."""
+        with tempfile.TemporaryDirectory(prefix="kube2git-") as folder:
+            here = git.at(Path(folder))
+            here.must("init", "--quiet", "--bare", "--template=")
+            who = author.at(datetime.fromtimestamp(0, UTC))
+            tree = here.must("mktree").decode().strip()
+            self.sign(here, RawCommit(tree, (), who, who, "utf-8", b"Can it be signed?\n"))
 
     def _failure(self, result: Result) -> Kube2gitError:
         said = result.error

@@ -60,6 +60,8 @@ def test_commits_are_signed_with_an_ssh_key(
     opened: Open, key: Path, trust: Trust, tmp_path: Path, object_format: str, size: int
 ) -> None:
     repo = opened(Signing(is_ssh=True, key=str(key)), trust, object_format=object_format)
+    assert repo.check_signing()
+    assert repo.tip() is None
     for text in ("1", "2"):
         commit(repo, {f"f{n}": text for n in range(size)}, f"Subject {text}\n\nKey: value ünïcode")
     at = ("-C", str(tmp_path / f"local-{object_format}.git"))
@@ -123,6 +125,8 @@ def test_what_cannot_be_signed_is_not_committed(
             config.write('[gpg "ssh"]\n program = /nonexistent/ssh-keygen\n')
         words = "the program /nonexistent/ssh-keygen cannot be started"
     repo = opened(Signing(is_ssh=True, key=name))
+    with pytest.raises(error, match=words):
+        repo.check_signing()
     with pytest.raises(error, match=words) as failure:
         commit(repo, {"a": "1"})
     assert type(failure.value) is error
@@ -193,6 +197,7 @@ def gpg(hostile_settings: Path, tmp_path: Path) -> Path:
 
 def test_commits_are_signed_with_gpg(opened: Open, gpg: Path) -> None:
     repo = opened(Signing(is_ssh=False, key="0x89ABCDEF"), Trust(gpg_keys=(GPG_KEY.lower(),)))
+    assert repo.check_signing()
     found = repo.signature(commit(repo, {"a": "1"}))
     assert (found.is_trusted, found.signer) == (True, "Robot <robot@example.com>")
     assert "0x89ABCDEF" in (gpg.parent / "calls").read_text().splitlines()[0]
