@@ -26,9 +26,9 @@ def tool(cluster: ControlPlane, tmp_path: Path) -> Tool:
 
 def fill(cluster: ControlPlane, namespace: str) -> None:
     secret = {"password": base64.b64encode(b"correct horse battery").decode()}
-    for kind, data in (("ConfigMap", {"k": "1"}), ("Secret", secret)):
-        body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, "data": data}
-        cluster.kubectl("create", "-n", namespace, "-f", "-", input=json.dumps(body))
+    path = f"/api/v1/namespaces/{namespace}"
+    cluster.create(f"{path}/configmaps", {"metadata": {"name": "a"}, "data": {"k": "1"}})
+    cluster.create(f"{path}/secrets", {"metadata": {"name": "a"}, "data": secret})
 
 
 def differing(tool: Tool, *args: str, codes: tuple[int, ...]) -> dict[str, str]:

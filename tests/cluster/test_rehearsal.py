@@ -43,14 +43,15 @@ def test_a_rehearsal_comes_up_is_timed_and_leaves_nothing(
     plane.create("/api/v1/nodes", {"metadata": {"name": "node"}})
     plane.kubectl("create", "namespace", "shop")
     backend = {"service": {"name": "web", "port": {"number": 80}}}
-    for body in (
+    bodies = [
         workload("Deployment", replicas=2),
         workload("DaemonSet"),
         in_shop("v1", "ConfigMap", data={"url": "http://web.shop.svc"}),
         in_shop("v1", "Service", spec={"ports": [{"port": 80}], "selector": {"app": "web"}}),
         in_shop("networking.k8s.io/v1", "Ingress", spec={"defaultBackend": backend}),
-    ):
-        plane.kubectl("create", "-f", "-", input=json.dumps(body))
+    ]
+    listed = {"apiVersion": "v1", "kind": "List", "items": bodies}
+    plane.kubectl("create", "--validate=false", "-f", "-", input=json.dumps(listed))
     plane.kubectl(
         "create", "clusterrolebinding", "shop", "--clusterrole=view",
         "--serviceaccount=shop:default",

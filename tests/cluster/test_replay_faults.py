@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
-import subprocess
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 import yaml
@@ -27,7 +27,7 @@ from kube2git.flows import replaying
 from kube2git.flows.replaying import ReplayRequest
 from kube2git.flows.replaying.inventory import Entry, Inventory
 from kube2git.flows.replaying.survey import REPLAY_LABEL
-from tests import faults
+from tests import faults, program
 from tests.cluster.test_replay import (
     Json,
     Replayer,
@@ -41,6 +41,7 @@ from tests.cluster.test_replay import (
 from tests.controlplane import ControlPlane
 from tests.faults import FaultProxy, Killer
 from tests.handmade import commit_files
+from tests.tool import Tool
 
 
 @pytest.fixture
@@ -56,21 +57,28 @@ def filled(replayer: Replayer, namespace: str) -> str:
     return namespace
 
 
-@contextlib.contextmanager
-def running(replayer: Replayer, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """Give a run that goes on meanwhile, and does not outlive its test."""
-    with replayer.tool.start(*args) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+class Run(program.Running):
+    """A run that goes on meanwhile, and that a test interrupts or kills."""
 
+    def __init__(self, tool: Tool, *args: str) -> None:
+        number = len(list(tool.home.glob("stdout-*")))
+        self.stdout, self.stderr = (tool.home / f"{name}-{number}" for name in ("stdout", "stderr"))
+        super().__init__(args, tool.environ, tool.home, stdout=self.stdout, stderr=self.stderr)
 
-def interrupt(process: subprocess.Popen[str]) -> None:
-    """Send what Ctrl-C sends, and wait until the run says that it has seen it."""
-    process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    assert any("Finishing the requests in flight" in line for line in process.stderr)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.wait()
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def has_seen_it(self) -> bool:
+        """Tell whether it says that it has been interrupted."""
+        return "Finishing the requests in flight" in self.stderr.read_text()
 
 
 @dataclass
@@ -158,11 +166,11 @@ def test_killed_after_any_write_the_same_command_goes_on(
                 killer = Killer(number)
                 proxy.on_writes(killer)
                 kubeconfig = proxy.kubeconfig(tmp_path)
-                with running(replayer, *replay.command(kubeconfig)) as process:
-                    killer.process = process
-                    _, stderr = process.communicate(timeout=120)
-                was_killed = process.returncode == -signal.SIGKILL
-                assert was_killed or process.returncode == 0, stderr
+                with Run(replayer.tool, *replay.command(kubeconfig)) as run:
+                    killer.process = run
+                    code = run.wait(120)
+                was_killed = code == -signal.SIGKILL
+                assert was_killed or code == 0, run.stderr.read_text()
                 written = [one.method for one in proxy.requests if "dryRun" not in one.target]
             replayer.tool.run(*replay.command(replayer.target.kubeconfig))
 
@@ -210,10 +218,9 @@ def test_killed_while_services_swap_their_node_ports_the_same_command_ends_it(
             killer = Killer(number)
             proxy.on("/services/", killer, method="PATCH")
             faulty = ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
-            with running(replayer, *command, *faulty) as process:
-                killer.process = process
-                process.communicate(timeout=120)
-            assert process.returncode == -signal.SIGKILL
+            with Run(replayer.tool, *command, *faulty) as run:
+                killer.process = run
+                assert run.wait(120) == -signal.SIGKILL
         assert set(found()) - {30031, 30032}
         replayer.replay("-n", namespace, revision=revision)
         assert found() == list(wanted)
@@ -232,13 +239,13 @@ def test_interrupted_it_finishes_what_it_sent_and_the_same_command_goes_on(
         proxy.on("/map-", faults.after(lambda: is_told.wait(60)), method="PATCH", nth=range(2, 99))
         proxy.on("/map-", faults.after(is_first.set), method="PATCH")
         kubeconfig = str(proxy.kubeconfig(tmp_path))
-        with running(replayer, *command, "--kubeconfig", kubeconfig) as process:
+        with Run(replayer.tool, *command, "--kubeconfig", kubeconfig) as run:
             assert is_first.wait(60)
-            interrupt(process)
+            run.interrupt()
+            replayer.target.wait(run.has_seen_it, "the interruption")
             is_told.set()
-            stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    found = verdicts(json.loads(stdout))
+            assert run.wait(60) == 130, run.stderr.read_text()
+    found = verdicts(json.loads(run.stdout.read_text()))
     done = {name for name, verdict in found.items() if verdict == "created"}
     assert len(found) == 41
     assert 1 < len(done) < 41
@@ -268,19 +275,21 @@ def test_two_interruptions_end_a_run_that_is_not_answered(
         proxy.on("", never, method="DELETE")
         command += ["--kubeconfig", str(proxy.kubeconfig(tmp_path))]
         command += ["--into-scratch"] if rehearses else []
-        process = ends.enter_context(running(replayer, *command))
+        run = ends.enter_context(Run(replayer.tool, *command))
         replayer.target.wait(lambda: bool(proxy.asked("/deployments/web")), "the last request")
-        interrupt(process)
-        process.send_signal(signal.SIGINT)
+        run.interrupt()
+        replayer.target.wait(run.has_seen_it, "the interruption")
+        run.interrupt()
         # Long before the program itself would give the request up.
-        stdout, stderr = process.communicate(timeout=50)
-    assert process.returncode == 130, stderr
+        code = run.wait(50)
+    stderr = run.stderr.read_text()
+    assert code == 130, stderr
     if rehearses:
         assert re.search(rf"it leaves {filled}-drill-\d+ behind", stderr)
         (selector,) = re.findall(r"kubectl delete namespace (-l \S+)", stderr)
         replayer.target.kubectl("delete", "namespace", *selector.split(), "--wait=false")
     else:
-        report = json.loads(stdout)
+        report = json.loads(run.stdout.read_text())
         made = dict.fromkeys((f"Namespace/{filled}", "ConfigMap/a", "ConfigMap/b"), "created")
         assert verdicts(report) == {**made, "Deployment/web": "failed"}
         (failed,) = [one for one in report["report"]["outcomes"] if one["verdict"] == "failed"]
@@ -297,13 +306,13 @@ def test_an_interrupted_rehearsal_finishes_what_it_sent_and_removes_what_it_made
         held = faults.after(lambda: (both.wait(60), is_told.wait(60)))
         proxy.on("/configmaps/", held, method="PATCH")
         kubeconfig = str(proxy.kubeconfig(tmp_path))
-        with running(replayer, *command, "--kubeconfig", kubeconfig) as process:
+        with Run(replayer.tool, *command, "--kubeconfig", kubeconfig) as run:
             both.wait(60)
-            interrupt(process)
+            run.interrupt()
+            replayer.target.wait(run.has_seen_it, "the interruption")
             is_told.set()
-            stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130, stderr
-    answer = json.loads(stdout)
+            assert run.wait(120) == 130, run.stderr.read_text()
+    answer = json.loads(run.stdout.read_text())
     found = verdicts(answer)
     assert (found["ConfigMap/a"], found["ConfigMap/b"]) == ("created", "created")
     assert answer["rehearsal"]["complete"] is False
@@ -328,13 +337,15 @@ def test_a_second_interruption_of_a_rehearsal_names_what_it_leaves(
         leaving = [one["metadata"] for one in items if "deletionTimestamp" in one["metadata"]]
         return [one["name"] for one in leaving if one["name"].startswith(f"{filled}-drill-")]
 
-    with running(replayer, *command, "--kubeconfig", str(target.kubeconfig)) as process:
+    with Run(replayer.tool, *command, "--kubeconfig", str(target.kubeconfig)) as run:
         target.wait(lambda: bool(names()), "the removal of the rehearsal's namespace")
         (scratch,) = names()
-        interrupt(process)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+        run.interrupt()
+        target.wait(run.has_seen_it, "the interruption")
+        run.interrupt()
+        code = run.wait(60)
+    stderr = run.stderr.read_text()
+    assert code == 130, stderr
     assert f"the deletion of {scratch} was not waited for" in stderr
     (selector,) = re.findall(r"kubectl delete namespace (-l \S+)", stderr)
     assert names(*selector.split()) == [scratch]

@@ -332,9 +332,8 @@ def test_the_fixed_point_of_the_kinds_of_public_projects(
     source.kubectl("create", "namespace", SPACE)
     source.kubectl("apply", "--server-side", *arguments)
     source.kubectl("wait", "--for=condition=Established", *arguments)
-    for body in custom_objects():
-        source.kubectl("create", "-f", "-", input=json.dumps(body))
     replayer = Replayer(source, target, tmp_path / "a")
+    replayer.put(source, *custom_objects())
     replayer.tool.export()
     report = replayer.report()
     assert report["report"]["complete"], report["report"]
