@@ -30,13 +30,30 @@ class Storage:
         name: str,
         *,
         files: Mapping[str, bytes] | None = None,
+        labels: Mapping[str, str] | None = None,
+        **spec: Any,
+    ) -> None:
+        """Create a claim, wait until it is bound, and write files into its volume."""
+        self.request_claim(namespace, name, labels=labels, **spec)
+        self.wait_bound(namespace, name)
+        for path, data in (files or {}).items():
+            file = self.folder(namespace, name) / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+    def request_claim(
+        self,
+        namespace: str,
+        name: str,
+        *,
         size: str = "1Gi",
         storage_class: str = CLASSES,
         labels: Mapping[str, str] | None = None,
         source: Mapping[str, str] | None = None,
         volume: str = "",
+        mode: str = "Filesystem",
     ) -> None:
-        """Create a claim, wait until it is bound, and write files into its volume.
+        """Create a claim.
 
         The source is a dataSourceRef, for example a VolumeSnapshot; the volume is one that is
         there.
@@ -45,6 +62,7 @@ class Storage:
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": storage_class,
             "resources": {"requests": {"storage": size}},
+            "volumeMode": mode,
         }
         if source is not None:
             spec["dataSourceRef"] = dict(source)
@@ -59,11 +77,6 @@ class Storage:
                 "spec": spec,
             },
         )
-        self.wait_bound(namespace, name)
-        for path, data in (files or {}).items():
-            file = self.folder(namespace, name) / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
 
     def claim(self, namespace: str, name: str) -> Object:
         return self.get(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}")

@@ -183,13 +183,14 @@ def restore(
         write(target, body)
     target.create_claim(namespace, claim.name, source=answer.claim_spec["dataSourceRef"])
     for body in answer.passing:
-        target.plane.kubectl("delete", body["kind"].lower(), body["metadata"]["name"], *where(body))
+        remove(target, body)
     return ""
 
 
-def where(body: Object) -> list[str]:
+def remove(storage: Storage, body: Object) -> None:
     namespace = body["metadata"].get("namespace")
-    return ["-n", namespace] if namespace else []
+    where = ["-n", namespace] if namespace else []
+    storage.plane.kubectl("delete", body["kind"].lower(), body["metadata"]["name"], *where)
 
 
 def write(storage: Storage, body: Object) -> None:
@@ -349,6 +350,34 @@ def test_a_deletion_that_the_driver_refuses_is_not_told_as_done(storage: Storage
     found = port.findings(open_snapshotter(storage).delete(pairs, seconds=20))[snapshot.handle]
     assert found.existence is Existence.GONE
     assert snapshot.handle not in storage.driver.state.snapshots
+
+
+def test_the_provisioner_makes_no_device_of_a_file_system_unless_that_is_allowed(
+    storage: Storage,
+) -> None:
+    """Which is why a replay does not even try: see test_restore."""
+    namespace = storage.plane.create_namespace("csi")
+    volume = new_volume(storage, namespace, "data")
+    snapshot = ready(storage, volume)
+    request = RestoreRequest(ClaimRef(namespace, "raw"), volume, snapshot, CLASSES, GIB)
+    answers = open_snapshotter(storage).restore([request], run="r", seconds=20)
+    (answer,) = [one for one in answers if one is not None]
+    for body in answer.objects:
+        write(storage, body)
+    source = answer.claim_spec["dataSourceRef"]
+    storage.request_claim(namespace, "raw", source=source, mode="Block")
+    events = f"/api/v1/namespaces/{namespace}/events"
+    refusal = "does not have permission to do so"
+    storage.plane.wait(lambda: refusal in str(storage.items(events)), "The refusal")
+    assert storage.claim(namespace, "raw")["status"]["phase"] == "Pending"
+
+    content = answer.objects[0]["metadata"]["name"]
+    allowed = "snapshot.storage.kubernetes.io/allow-volume-mode-change=true"
+    storage.plane.kubectl("annotate", "volumesnapshotcontent", content, allowed)
+    storage.wait_bound(namespace, "raw")
+    assert storage.checksums(namespace, "raw") == storage.checksums(namespace, "data")
+    for body in answer.passing:
+        remove(storage, body)
 
 
 # ── Killed at each step ──────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import yaml
 
 from tests.cluster.storage import CLASSES, SNAPSHOTS, Storage
 from tests.controlplane import ControlPlane
+from tests.handmade import commit_file
 from tests.tool import Tool, make_tool
 
 pytestmark = pytest.mark.needs("csi")
@@ -168,3 +169,25 @@ def test_a_class_whose_secret_the_target_lacks_is_told_within_the_time_limit(
         codes=(3,),
     )
     assert 'secrets "key" not found' in answer.stdout + answer.stderr
+
+
+def test_a_device_comes_back_as_one_and_a_file_system_not(storage: Storage, tmp_path: Path) -> None:
+    namespace = storage.plane.create_namespace()
+    files = {"data": b"x" * 1000}
+    storage.create_claim(namespace, "device", files=files, mode="Block")
+    storage.create_claim(namespace, "files", files=files)
+    tool = make_tool(storage.plane.kubeconfig, tmp_path)
+    tool.export("-n", namespace, "--snapshots")
+    path = f"namespaces/{namespace}/PersistentVolumeClaim/files.yaml"
+    claim = yaml.safe_load(tool.files()[path])
+    claim["spec"]["volumeMode"] = "Block"
+    commit_file(tool, path, yaml.safe_dump(claim))
+
+    copy = f"{namespace}-copy"
+    restore = ("--map", f"{namespace}={copy}", "--volumes=restore", "--yes")
+    told = tool.run("replay", "HEAD", "-n", namespace, *restore, codes=(3,)).stdout
+    assert "It asks for a volume in mode Block, and the snapshot" in told
+    storage.wait_bound(copy, "device")
+    assert storage.claim(copy, "device")["spec"]["volumeMode"] == "Block"
+    assert storage.checksums(copy, "device") == storage.checksums(namespace, "device")
+    assert storage.claim(copy, "files") == {}

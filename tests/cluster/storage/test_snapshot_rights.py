@@ -36,9 +36,12 @@ def documented() -> list[list[Rule]]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def namespace(storage: Storage) -> Iterator[str]:
-    """Give a namespace with bound claims; what is bound for it in the cluster goes again."""
+    """Give a namespace with bound claims; what is bound for it in the cluster goes again.
+
+    Each test has accounts and repositories of its own, and leaves the claims as they are.
+    """
     name = storage.plane.create_namespace("rights")
     storage.create_claim(name, "data", files={"data": b"x"})
     for claim in PAIR:
@@ -128,12 +131,12 @@ def test_who_may_only_read_can_plan_what_comes_back(
 ) -> None:
     owner = make_tool(storage.plane.kubeconfig, tmp_path)
     owner.export("--snapshots", "-n", namespace)
-    storage.plane.kubectl("-n", namespace, "delete", "pvc", "data", "--timeout=60s")
     verbs = ["get", "list", "watch"]
-    bind(storage, namespace, "reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}])
-    reader = Tool(kubeconfig(storage, namespace, "reader", tmp_path), owner.repo, tmp_path)
-    plan = ("replay", "HEAD", "-n", namespace, "--volumes=restore", "--dry-run=client")
-    told = reader.run(*plan).stdout
+    bind(storage, namespace, "viewer", [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}])
+    viewer = Tool(kubeconfig(storage, namespace, "viewer", tmp_path), owner.repo, tmp_path)
+    moved = ("-n", namespace, "--map", f"{namespace}={namespace}-copy")
+    plan = ("replay", "HEAD", *moved, "--volumes=restore", "--dry-run=client")
+    told = viewer.run(*plan).stdout
     assert "Its data comes back as of" in told
     assert "could not be looked at: volumesnapshotcontents" in told
     assert "cannot create resource" in told

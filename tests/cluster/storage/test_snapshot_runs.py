@@ -88,7 +88,7 @@ def test_the_daemon_commits_the_cut_and_its_next_run_completes_the_record(
     assert oldest["handle"] == cut["handle"]
     assert {one["handle"] for one in found} == at_storage(storage, namespace)
     # What only served to find them again is gone.
-    assert contents(storage, namespace) == []
+    storage.plane.wait(lambda: contents(storage, namespace) == [], "The end of the objects")
 
 
 def test_records_are_completed_where_the_driver_cannot_list_its_snapshots(

@@ -54,7 +54,7 @@ def test_one_commit_holds_the_manifests_and_the_ids_of_three_volumes(
         assert f"persistentvolumeclaim/{name} -n {namespace}: csi {handle}, ready" in message
         assert f"namespaces/{namespace}/PersistentVolumeClaim/{name}.yaml" in tool.paths()
     # Once the ids are committed, nothing in the cluster can take the snapshots along.
-    assert not contents(storage, namespace)
+    storage.plane.wait(lambda: not contents(storage, namespace), "The end of the objects")
     found = tool.run("snapshot", "verify", "-n", namespace, "-o", "json").json["snapshots"]
     assert [one["found"] for one in found] == ["exists"] * 3
     keep = {"KUBE2GIT_SNAPSHOTS_RETENTION_KEEP_LAST": "1"}
