@@ -10,7 +10,6 @@ import random
 import re
 import resource
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -41,7 +40,7 @@ def put_map(cluster: ControlPlane, namespace: str, name: str, **data: str) -> No
         cluster.create(path, body)
 
 
-def only(namespace: str, when: str = "every 1h", **settings: Any) -> dict[str, Any]:
+def only(namespace: str, when: str = "every 1000d", **settings: Any) -> dict[str, Any]:
     """Return a schedule that exports ConfigMaps of one namespace, which is quick."""
     return schedule(when, namespaces=[namespace], kinds=["cm"], cluster_scoped="no", **settings)
 
@@ -160,9 +159,7 @@ def test_a_configuration_out_of_git_is_pulled_and_a_bad_one_refused(
             (refused,) = daemon.wait(lambda: daemon.said("is refused"), "The refusal")
             assert "ops/kube2git.yaml at main has a problem" in refused["message"]
             daemon.wait(lambda: daemon.metric("config_reload_ok") == 0, "The metric")
-            commit_config(
-                tmp_path, text(schedules={"a": only(namespace, "every 1h")}, restore_only=False)
-            )
+            commit_config(tmp_path, text(schedules={"a": only(namespace)}, restore_only=False))
             daemon.wait_for_runs(1, "success")
             assert daemon.metric("config_reload_ok") == 1
 
@@ -298,12 +295,13 @@ def test_an_api_server_that_is_restarted(control_plane: StartControlPlane, tmp_p
         file = "namespaces/default/ConfigMap/web.yaml"
         daemon.wait(lambda: "turn: '2'" in tool.files()[file], "The change")
         daemon.wait(daemon.is_ready, "Readiness")
-        assert daemon.metric("leader") == 1
+        daemon.wait(lambda: daemon.metric("leader"), "Leading again")
         assert (daemon.metric("last_success_timestamp_seconds", schedule="a") or 0.0) > before
     plane.stop()
 
 
-LEASE = 5
+LEASE = 6
+"""Seconds: enough for renewals on a machine that hangs for a moment now and then."""
 
 
 def test_two_replicas_of_which_one_works(
@@ -321,7 +319,7 @@ def test_two_replicas_of_which_one_works(
             leased: dict[str, Any] = {
                 "lease_name": "k",
                 "lease_namespace": namespace,
-                "lease_seconds": 3,
+                "lease_seconds": LEASE,
             }
             plans = {"a": only(namespace, "every 1s")}
             daemons.append(Serving(tool, name, schedules=plans, **leased))
@@ -338,7 +336,7 @@ def test_two_replicas_of_which_one_works(
             gone = time.monotonic()
             other.wait(lambda: other.metric("leader"), "The takeover")
             # The Lease's time, and what the next claim takes on a machine that is busy.
-            assert time.monotonic() - gone < LEASE + 10
+            assert time.monotonic() - gone < LEASE + 30
             put_map(cluster, namespace, "web", turn="1")
             file = f"main:namespaces/{namespace}/ConfigMap/web.yaml"
             other.wait(lambda: "1" in run_git("-C", str(remote), "show", file), "The change")
@@ -356,17 +354,16 @@ def test_a_run_that_outlives_its_lease_writes_nothing(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
     put_map(cluster, namespace, "web", turn="0")
-    leased: dict[str, Any] = {"lease_name": "k", "lease_namespace": namespace, "lease_seconds": 2}
+    leased: dict[str, Any] = {"lease_name": "k", "lease_namespace": namespace, "lease_seconds": 4}
     connection = connect(ConnectionSettings(kubeconfig=str(cluster.kubeconfig)))
-    other = KubeLease(connection, namespace, "k", "other", seconds=2)
+    other = KubeLease(connection, namespace, "k", "other", seconds=120)
     with Serving(tool, schedules={"a": only(namespace)}, **leased) as daemon:
-        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
-        (run,) = children_of(daemon.process.pid)
+        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
         # As when the machine hangs: neither can know that time goes by.
-        signal_run(run, signal.SIGSTOP)
+        os.kill(run, signal.SIGSTOP)
         daemon.signal(signal.SIGSTOP)
         until(other.claim, "The takeover")
-        signal_run(run, signal.SIGCONT)
+        os.kill(run, signal.SIGCONT)
         until(lambda: state(run) == "Z", "The end of the run")
         assert tool.commits() == []
         daemon.signal(signal.SIGCONT)
@@ -402,7 +399,7 @@ def test_a_daemon_that_is_asked_to_stop_lets_its_run_end(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
     put_map(cluster, namespace, "web", turn="0")
-    with Serving(tool, schedules={"a": only(namespace)}) as daemon:
+    with Serving(tool, schedules={"a": only(namespace)}, stop_timeout=60) as daemon:
         daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
         assert daemon.stop() == 0
         (run,) = daemon.runs()
@@ -415,33 +412,27 @@ def test_a_second_signal_leaves_at_once_and_the_run_rolls_back(
 ) -> None:
     put_map(cluster, namespace, "web", turn="0")
     with Serving(tool, schedules={"a": only(namespace)}) as daemon:
-        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
-        (run,) = children_of(daemon.process.pid)
+        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
         # A run that cannot end: the daemon would wait.
-        signal_run(run, signal.SIGSTOP)
+        os.kill(run, signal.SIGSTOP)
         daemon.signal(signal.SIGTERM)
         daemon.wait(lambda: daemon.said("asked to stop"), "The stop")
         daemon.signal(signal.SIGTERM)
         assert daemon.process.wait(60) == 143
-        signal_run(run, signal.SIGCONT)
+        os.kill(run, signal.SIGCONT)
         until(lambda: not state(run), "The end of the run")
         assert tool.commits() == []
         tool.export("-n", namespace)
 
 
-def signal_run(pid: int, number: int) -> None:
-    subprocess.run(["kill", f"-{int(number)}", str(pid)], check=True)
-
-
 def test_a_run_that_hangs_is_stopped(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
     put_map(cluster, namespace, "web", turn="0")
-    with Serving(tool, schedules={"a": only(namespace)}, run_timeout=1) as daemon:
-        daemon.wait(lambda: daemon.metric("run_in_progress"), "The run")
-        (run,) = children_of(daemon.process.pid)
-        signal_run(run, signal.SIGSTOP)
+    with Serving(tool, schedules={"a": only(namespace)}, run_timeout=3) as daemon:
+        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
+        os.kill(run, signal.SIGSTOP)
         daemon.wait_for_runs(1, "timeout")
         daemon.configure(run_timeout=120)
-        # What failed is tried again soon, although it is planned for the next hour.
+        # What failed is tried again soon, although it is planned for a time years ahead.
         daemon.wait_for_runs(1, "success")
 
 
