@@ -10,12 +10,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kube2git import __version__
 from kube2git.core import layout
 from kube2git.core.objects import ResourceType
 from kube2git.core.ports import Discovery, KindRead, KindStatus
 from kube2git.core.selection import ClusterScoped, Selection
+from kube2git.errors import RefusedError
 
-FORMAT_VERSION = 1
+FORMAT = {"version": 1}
+"""What the format file says of a prefix that is laid out as this kube2git does it."""
+
+
+def check_format(found: object) -> None:
+    """Raise RefusedError when a format file is of a kube2git that does things otherwise."""
+    version = found.get("version") if isinstance(found, dict) else None
+    if isinstance(version, int) and version > FORMAT["version"]:
+        raise RefusedError(
+            f"the repository is in format {version}, and this kube2git {__version__} knows "
+            f"formats up to {FORMAT['version']}",
+            hint="Upgrade kube2git; a newer one has written there.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from kube2git.core import layout, message, yamlio
 from kube2git.core.cleaning import RuleSet
-from kube2git.core.coverage import FORMAT_VERSION, Listing
+from kube2git.core.coverage import FORMAT, Listing
 from kube2git.core.message import Change, ObjectChange
 from kube2git.core.ports import (
     Cluster,
@@ -260,7 +260,7 @@ class Run:
         removed: Sequence[str],
     ) -> Iterator[tuple[str, bytes]]:
         """Give the files that say how the others were made."""
-        yield layout.FORMAT, yamlio.encode({"version": FORMAT_VERSION})
+        yield layout.FORMAT, yamlio.encode(FORMAT)
         yield layout.COVERAGE, yamlio.encode(listing.coverage(identity.uid).to_data())
         if sealer is not None:
             yield layout.SEALS, yamlio.encode(sealer.seals(frozenset(removed)).render())

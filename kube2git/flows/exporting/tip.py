@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kube2git import __version__
 from kube2git.core import layout, yamlio
-from kube2git.core.coverage import FORMAT_VERSION, Coverage
+from kube2git.core.coverage import Coverage, check_format
 from kube2git.core.ports import Repo
 from kube2git.core.wire import Json
-from kube2git.errors import RefusedError
 
 _OWN_FILES = (layout.FORMAT, layout.COVERAGE, layout.SEALS)
 
@@ -24,14 +22,7 @@ class Tip:
         self.tree: Mapping[str, str] = repo.tree(self.commit) if self.commit else {}
         """Path -> blob id."""
         self._own = self._files(path for path in _OWN_FILES if path in self.tree)
-        found = self.parsed(layout.FORMAT)
-        version = found.get("version") if isinstance(found, dict) else None
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise RefusedError(
-                f"the repository is in format {version}, and this kube2git {__version__} knows "
-                f"formats up to {FORMAT_VERSION}",
-                hint="Upgrade kube2git; a newer one has written here.",
-            )
+        check_format(self.parsed(layout.FORMAT))
         self.coverage = Coverage.from_data(self.parsed(layout.COVERAGE))
 
     def parsed(self, path: str) -> object:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import unquote
 
-from kube2git import __version__
 from kube2git.core import layout, yamlio
-from kube2git.core.coverage import FORMAT_VERSION, Coverage
+from kube2git.core.coverage import Coverage, check_format
 from kube2git.core.objects import Manifest, ObjectRef, ref_of
 from kube2git.core.planning.planner import Unreadable
 from kube2git.core.ports import Discovery, Repo
@@ -72,13 +71,7 @@ class CommitReader:
                 hint="Replay one that is signed, or add its signer to replay.allowed_signers.",
             )
         self.tree = repo.tree(self.commit.id)
-        version = self._meta(layout.FORMAT).get("version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise RefusedError(
-                f"the commit is in format {version}, and this kube2git {__version__} knows "
-                f"formats up to {FORMAT_VERSION}",
-                hint="Upgrade kube2git; a newer one has written it.",
-            )
+        check_format(self._meta(layout.FORMAT))
         self.coverage = Coverage.from_data(self._meta(layout.COVERAGE))
         self.files = tuple(_filed(self.tree))
         if not self.files:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from kube2git import __version__
 from kube2git.core import layout, message, yamlio
-from kube2git.core.coverage import FORMAT_VERSION, Coverage
+from kube2git.core.coverage import Coverage, check_format
 from kube2git.core.ports import Repo
-from kube2git.errors import PushError, RefusedError, RepositoryNotFoundError
+from kube2git.errors import PushError, RepositoryNotFoundError
 
 
 def read_files(repo: Repo, commit: str | None) -> dict[str, bytes]:
     """Return the records of a commit: path -> bytes; refuse a repository of a newer format."""
     tree = repo.tree(commit) if commit else {}
-    _guard_format(repo, tree)
+    check_format(_meta(repo, tree, layout.FORMAT))
     paths = [path for path in tree if layout.is_snapshots_path(path)]
     return dict(zip(paths, repo.read(tree[path] for path in paths), strict=True))
 
@@ -63,16 +62,6 @@ def push(repo: Repo) -> str:
     except (PushError, RepositoryNotFoundError) as error:
         return f"{error}" + (f" {error.hint}" if error.hint else "")
     return ""
-
-
-def _guard_format(repo: Repo, tree: Mapping[str, str]) -> None:
-    version = _meta(repo, tree, layout.FORMAT).get("version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise RefusedError(
-            f"the repository is in format {version}, and this kube2git {__version__} knows "
-            f"formats up to {FORMAT_VERSION}",
-            hint="Upgrade kube2git; a newer one has written here.",
-        )
 
 
 def _meta(repo: Repo, tree: Mapping[str, str], path: str) -> dict[str, object]:

@@ -154,6 +154,13 @@ def test_only_the_parts_of_a_large_inventory_that_change_are_written(repo: FakeR
     assert entries(target).keys() == {"shop", "z", *(body["metadata"]["name"] for body in many)}
 
 
+def test_a_commit_of_a_newer_kube2git_is_not_read(repo: FakeRepo) -> None:
+    with repo.writer(repo.tip()) as writer:
+        writer.commit("newer", NOW, {layout.FORMAT: writer.add(b"version: 2\n")})
+    with pytest.raises(RefusedError, match="is in format 2"):
+        plan(FakeTarget(), repo)
+
+
 def test_a_client_dry_run_sends_nothing_but_reads(repo: FakeRepo) -> None:
     target = FakeTarget(objects=[namespace("shop"), config_map("a", k="2")])
     draft = plan(target, repo, ReplayRequest("main", dry_run=DryRun.CLIENT))
