@@ -37,7 +37,7 @@ class Replayer:
     def replay(
         self, *args: str, codes: tuple[int, ...] = (0,), revision: str = "main", yes: bool = True
     ) -> Answer:
-        flags = ["--kubeconfig", str(self.target.kubeconfig), "--timeout", "20s"]
+        flags = ["--kubeconfig", str(self.target.kubeconfig), "--timeout", "60s"]
         return self.tool.run(
             "replay", revision, *flags, *args, *(["--yes"] if yes else []), codes=codes
         )
