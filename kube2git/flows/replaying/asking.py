@@ -21,7 +21,8 @@ from kube2git.core.planning.stances import Yielded, parse_conflicts, resolve
 from kube2git.core.ports import Stopped, Verb, WriteAnswer, WriteRequest
 from kube2git.core.report import Progress
 from kube2git.core.wire import Json
-from kube2git.flows.replaying.drafting import NAMESPACE, Draft
+from kube2git.flows.replaying.choice import NAMESPACE
+from kube2git.flows.replaying.drafting import Draft
 from kube2git.flows.replaying.target import TargetView
 
 _NOT_TOLD = frozenset({Category.MISSING, Category.DENIED, Category.INVALID})

@@ -12,8 +12,7 @@ from kube2git.core import layout, yamlio
 from kube2git.core.coverage import Coverage, check_format
 from kube2git.core.objects import Manifest, ObjectRef, ref_of
 from kube2git.core.planning.planner import Unreadable
-from kube2git.core.ports import Discovery, Repo
-from kube2git.core.remap.closure import needed_by
+from kube2git.core.ports import Repo
 from kube2git.core.sealing import (
     MalformedSealError,
     Sealer,
@@ -21,10 +20,9 @@ from kube2git.core.sealing import (
     SealingKeyError,
     Seals,
 )
-from kube2git.core.selection import ClusterScoped, names_in_repository
 from kube2git.core.wire import Json
 from kube2git.errors import Kube2gitError, RefusedError, RepositoryNotFoundError
-from kube2git.flows.replaying.request import Companion, ReplayRequest, Unseal
+from kube2git.flows.replaying.request import Unseal
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 SOPS = "sops"
@@ -179,63 +177,3 @@ def _filed(tree: Mapping[str, str]) -> Iterator[FiledObject]:
             name = unquote(path.rpartition("/")[2].removesuffix(".yaml"))
             namespace = unquote(place.namespace)
             yield FiledObject(path, tree[path], namespace, place.kind_group, name)
-
-
-class Chooser:
-    """Decides which objects a replay is about, as they are called in the commit."""
-
-    def __init__(self, request: ReplayRequest, discovery: Discovery) -> None:
-        self._request = request
-        self._names = {type.kind_group: type.names() for type in discovery.types}
-        self._kinds: dict[str, bool] = {}
-
-    def words(self, ref: ObjectRef) -> frozenset[str]:
-        """Return every word by which the kind may be called."""
-        return names_in_repository(ref) | self._names.get(ref.kind_group, frozenset())
-
-    def wants(self, ref: ObjectRef, *, is_cut: bool = False) -> bool:
-        """Tell whether an object is selected by its place; ``is_cut``: its name is not whole."""
-        selection, names = self._request.selection, self._request.names
-        if ref.namespace and not selection.wants_namespace(ref.namespace):
-            return False
-        if names:
-            words = self.words(ref)
-            return any(
-                name.matches(ref, words) or (is_cut and name.kind in words) for name in names
-            )
-        if ref.kind_group not in self._kinds:
-            self._kinds[ref.kind_group] = selection.wants_kind_names(self.words(ref))
-        if not self._kinds[ref.kind_group]:
-            return False
-        if ref.namespace:
-            return True
-        if selection.cluster_scoped is ClusterScoped.NO:
-            return False
-        if selection.only_needed_cluster_objects:
-            return ref.kind_group == "Namespace" and selection.wants_namespace(ref.name)
-        return True
-
-    def wants_labels(self, manifest: Manifest) -> bool:
-        """Tell whether an object's labels are selected."""
-        labels = (manifest.body.get("metadata") or {}).get("labels") or {}
-        return self._request.selection.label_selector.match(labels)
-
-
-def companions(
-    request: ReplayRequest, selected: Iterable[Manifest], others: Iterable[Manifest]
-) -> tuple[list[Manifest], list[Companion]]:
-    """Return the cluster-scoped objects that the selected ones need, and why each comes along."""
-    chosen = list(selected)
-    pool = [manifest for manifest in others if not manifest.ref.namespace]
-    is_whole = request.selection.kinds.is_everything and not (
-        request.names or request.selection.labels
-    )
-    homes = [manifest.ref.name for manifest in chosen if manifest.ref.kind_group == "Namespace"]
-    found = needed_by(
-        [manifest.ref for manifest in chosen], [*chosen, *pool], homes if is_whole else ()
-    )
-    by_ref = {manifest.ref: manifest for manifest in pool}
-    return (
-        [by_ref[ref] for ref in found],
-        [Companion(ref, tuple(map(str, needs))) for ref, needs in found.items()],
-    )

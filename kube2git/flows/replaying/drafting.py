@@ -12,12 +12,9 @@ from kube2git.core.planning.adoption import SharedStorage
 from kube2git.core.planning.guards import Scope
 from kube2git.core.planning.plan import Header, Plan, Problem
 from kube2git.core.planning.planner import Computed, Context, compute
-from kube2git.core.planning.policy import Prune, Volumes
+from kube2git.core.planning.policy import Prune
 from kube2git.core.planning.rehearsal import (
     Confinement,
-    as_rehearsed,
-    scratch_name,
-    with_namespaces,
 )
 from kube2git.core.planning.settling import Settled
 from kube2git.core.planning.stances import OwnerRule, Stance
@@ -32,42 +29,27 @@ from kube2git.core.ports import (
     Target,
 )
 from kube2git.core.reading import choose_kinds
-from kube2git.core.remap.engine import remap
-from kube2git.core.remap.findings import Moved, Remapped
-from kube2git.core.remap.mapping import NamespaceMap
-from kube2git.core.remap.transforms import Change, transform
+from kube2git.core.remap.findings import Remapped
+from kube2git.core.remap.transforms import Change
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Sealing
 from kube2git.core.seen import Seen, memory_fingerprint
-from kube2git.core.selection import ClusterScoped
-from kube2git.core.snapshots import ClaimRef
 from kube2git.core.snapshots.restoring import Restores, undecided
-from kube2git.core.volumes import with_size
 from kube2git.core.wire import Json
-from kube2git.errors import RefusedError, RepositoryNotFoundError, UsageError
-from kube2git.flows.replaying.commit import (
-    Chooser,
-    CommitReader,
-    Contents,
-    companions,
-)
+from kube2git.errors import RefusedError
+from kube2git.flows.replaying.choice import NAMESPACE, Choice, companions
+from kube2git.flows.replaying.claims import claim_data
+from kube2git.flows.replaying.commit import CommitReader, Contents
 from kube2git.flows.replaying.inventory import Inventory, set_name
+from kube2git.flows.replaying.moving import move
 from kube2git.flows.replaying.neighbours import shared_storage
 from kube2git.flows.replaying.request import (
     ASKED,
     Companion,
-    DryRun,
     FindNeighbours,
     FindSnapshotters,
     ReplayRequest,
     Unseal,
-)
-from kube2git.flows.replaying.restoring import (
-    chosen,
-    findings,
-    is_missing,
-    records_of,
-    refusals,
 )
 from kube2git.flows.replaying.survey import (
     LOOKED_AT,
@@ -78,13 +60,10 @@ from kube2git.flows.replaying.survey import (
     types_for,
 )
 
-NAMESPACE = "Namespace"
 NAMED_ONE_BY_ONE = OwnerRule(
     "kubectl*", Stance.TAKE_OVER, "a person set it with kubectl, and a person named the object"
 )
 """Undoing one object mostly means to undo what somebody did with kubectl."""
-MAX_NAMED = 20
-"""Findings of one sort that an error lists."""
 
 
 @dataclass
@@ -173,8 +152,7 @@ class Drafter:
         yield Progress("asking the target which kinds it serves")
         self.identity = self.target.identity()
         self.discovery = self.target.discover()
-        self.chooser = Chooser(self.request, self.discovery)
-        self._choose()
+        self.choice = Choice(self.request, self.reader, self.discovery, self.started)
         self.inventory = Inventory.load(
             self.target,
             self.discovery,
@@ -191,11 +169,19 @@ class Drafter:
             else:
                 yield event
         lap = self._lap("sweep", lap)
-        yield Progress("comparing", objects=len(self.files))
+        yield Progress("comparing", objects=len(self.choice.files))
         contents = self._contents()
         chosen, along = self._with_companions(contents)
-        remapped, changes = self._transformed(chosen)
-        remapped = self._with_data(remapped)
+        remapped, changes = move(chosen, self.request, self.choice.names, self.live)
+        data = claim_data(
+            remapped.objects,
+            self.request,
+            self.repo,
+            self.reader.tree,
+            self.live,
+            self.find_snapshotters,
+        )
+        remapped = replace(remapped, objects=tuple(map(data.sized, remapped.objects)))
         self.inventory.adopt(self.live)
         computed = compute(
             [moved.manifest for moved in remapped.objects],
@@ -212,7 +198,7 @@ class Drafter:
             identity=self.identity,
             name=f"{self.reader.commit.id[:7]}-{self.started}",
             plan=undecided(
-                self.restores.annotate(computed.plan), self.recorded, self.request.policy.volumes
+                data.restores.annotate(computed.plan), data.recorded, self.request.policy.volumes
             ),
             computed=computed,
             live=self.live,
@@ -232,10 +218,10 @@ class Drafter:
                 for entry in contents.unreadable
                 if entry.ref in contents.sealed
             },
-            restores=self.restores,
-            snapshotters=self.snapshotters,
+            restores=data.restores,
+            snapshotters=data.snapshotters,
             seconds=self.seconds,
-            scratch=self.origins if self.request.is_rehearsal else {},
+            scratch=self.choice.origins if self.request.is_rehearsal else {},
         )
 
     def _confined(self, computed: Computed) -> Computed:
@@ -243,12 +229,12 @@ class Drafter:
         result = self.live.results.get(VOLUME)
         is_known = result is not None and result.status is KindStatus.LISTED
         confinement = Confinement(
-            scratch=self.origins.keys(),
+            scratch=self.choice.origins.keys(),
             kinds={type.kind_group for type in self.discovery.types},
             volumes=self.live.volumes if is_known else None,
         )
         manifests = {ref: adapted.manifest for ref, adapted in computed.adapted.items()}
-        there = sorted(name for name in self.origins if name in self.live.namespaces)
+        there = sorted(name for name in self.choice.origins if name in self.live.namespaces)
         if there:
             raise RefusedError(
                 f"the namespace {there[0]} exists already, so it cannot be made for a rehearsal",
@@ -261,65 +247,14 @@ class Drafter:
         self.seconds[phase] = now - since
         return now
 
-    # ── what is wanted ───────────────────────────────────────────────────────────────────────
-
-    def _choose(self) -> None:
-        """Find the files that are selected, and the namespace map that holds for them."""
-        request, files = self.request, self.reader.files
-        # A name that was too long for its path is only known once the file is read.
-        self.files = [
-            file for file in files if self.chooser.wants(file.ref, is_cut="~" in file.name)
-        ]
-        for name in request.names:
-            is_there = any(name.matches(file.ref, self.chooser.words(file.ref)) for file in files)
-            if not is_there and request.policy.prune is Prune.NONE:
-                raise RepositoryNotFoundError(
-                    f"{name} is not in the repository at {request.revision}",
-                    hint=f"`kube2git log {name}` tells when it was; to delete it from the "
-                    "cluster because the commit lacks it, add --prune=all.",
-                )
-        selection = request.selection
-        brings = request.is_partial and selection.cluster_scoped is ClusterScoped.AUTO
-        selected = {file.path for file in self.files}
-        self.pool = [
-            file for file in files if brings and not file.namespace and file.path not in selected
-        ]
-        homes = {home for home in self.reader.namespaces if not request.policy.protects(home)}
-        maps = request.maps
-        if request.is_rehearsal:
-            drilled = {
-                file.name if file.kind_group == NAMESPACE else file.namespace for file in self.files
-            } & homes
-            if not drilled:
-                raise UsageError(
-                    "the selection holds no namespace that could be rehearsed",
-                    hint="Select one with -n; kube-system and its like must be named.",
-                )
-            maps = tuple(f"{home}={scratch_name(home, self.started)}" for home in sorted(drilled))
-        self.names = NamespaceMap.parse(maps, homes)
-        if self.names.idle:
-            raise UsageError(
-                f"the commit holds no namespace that {', '.join(self.names.idle)} is about",
-                hint=f"It holds {', '.join(sorted(homes)) or 'none'}.",
-            )
-        self.origins = {
-            target: source
-            for source in sorted(homes, reverse=True)
-            for target in self.names.targets(source)
-            if target != source
-        }
-
-    @property
-    def _is_as_filed(self) -> bool:
-        """True when every object goes into the target as its file says."""
-        return not (self.names.renamed or self.request.transforms)
+    # ── what the target is asked ─────────────────────────────────────────────────────────────
 
     def _survey(self) -> Survey:
         """Decide which kinds, namespaces and objects of the target are looked at."""
         prune = self.request.policy.prune
         kinds: set[str] | None = None
         if self.request.is_partial or prune is Prune.NONE:
-            kinds = {file.kind_group for file in (*self.files, *self.pool)}
+            kinds = {file.kind_group for file in (*self.choice.files, *self.choice.pool)}
             kinds |= {NAMESPACE} | {ref.kind_group for ref in self.inventory.entries}
             if self.request.is_rehearsal:
                 kinds |= LOOKED_AT
@@ -328,14 +263,13 @@ class Drafter:
                     kind
                     for kind in self.reader.coverage.kinds
                     if self.request.selection.wants_kind_names(
-                        self.chooser.words(ref_of_kind(kind))
+                        self.choice.chooser.words(ref_of_kind(kind))
                     )
                 }
         types = types_for(self.discovery, kinds, self.reader.coverage, self.rules)
         wants = None
-        has_cut = any("~" in file.name for file in (*self.files, *self.pool))
-        if prune is Prune.NONE and self._is_as_filed and not has_cut:
-            wanted = {file.ref for file in (*self.files, *self.pool)}
+        if prune is Prune.NONE and self.choice.is_as_filed and not self.choice.has_cut:
+            wanted = {file.ref for file in (*self.choice.files, *self.choice.pool)}
 
             def wants(ref: ObjectRef) -> bool:
                 return ref in wanted or ref.kind_group in LOOKED_AT
@@ -343,10 +277,10 @@ class Drafter:
         return Survey(
             types,
             context_types(self.discovery, types),
-            self._namespaces(),
+            self.choice.namespaces(),
             wants,
-            self.reader.tree if self._is_as_filed else None,
-            self.reader.sealer(self.sealing) if self._is_as_filed else None,
+            self.reader.tree if self.choice.is_as_filed else None,
+            self.reader.sealer(self.sealing) if self.choice.is_as_filed else None,
             self._remembered if self._may_remember else None,
             frozenset(ref for ref, entry in self.inventory.entries.items() if not entry.uid),
         )
@@ -356,8 +290,8 @@ class Drafter:
         """True when an object that equals its file needs nothing, whatever is in it."""
         request = self.request
         is_plain = request.policy.replicas is None and not request.policy.adopt_volumes
-        needs_bodies = self.pool or request.selection.labels or request.is_strict
-        return self._is_as_filed and is_plain and not needs_bodies and self.memory is not None
+        needs_bodies = self.choice.pool or request.selection.labels or request.is_strict
+        return self.choice.is_as_filed and is_plain and not needs_bodies and self.memory is not None
 
     def _remembered(self, cleaning: str) -> Mapping[str, tuple[str, str]]:
         """Return what the last export of this cluster has noted, if it read as this run does."""
@@ -370,17 +304,6 @@ class Drafter:
         fingerprint = memory_fingerprint(self.identity, kinds.fingerprint(), cleaning, sealing)
         return Seen.decode(self.memory.load(), fingerprint)
 
-    def _namespaces(self) -> tuple[str, ...] | None:
-        """Return the target's namespaces to read, when they are few and known; else None."""
-        selection, names = self.request.selection, self.request.names
-        if names and all(name.namespace for name in names):
-            sources = {name.namespace for name in names if name.namespace}
-        elif selection.namespaces.literals is not None:
-            sources = set(selection.namespaces.literals)
-        else:
-            return None
-        return tuple(sorted({new for name in sources for new in self.names.targets(name)}))
-
     # ── what the commit says of it ───────────────────────────────────────────────────────────
 
     def _contents(self) -> Contents:
@@ -388,23 +311,19 @@ class Drafter:
         same = self.live.same
         settled = self.live.settled
         contents = self.reader.read(
-            file for file in self.files if file.path not in same and file.path not in settled
+            file for file in self.choice.files if file.path not in same and file.path not in settled
         )
-        for file in self.files:
+        for file in self.choice.files:
             if file.path in same:
                 contents.add(file.path, same[file.path])
-        contents.keep(
-            lambda manifest: (
-                self.chooser.wants(manifest.ref) and self.chooser.wants_labels(manifest)
-            )
-        )
+        contents.keep(self.choice.wants)
         return contents
 
     def _with_companions(self, contents: Contents) -> tuple[list[Manifest], list[Companion]]:
         chosen = list(contents.manifests.values())
-        if not self.pool:
+        if not self.choice.pool:
             return chosen, []
-        others = self.reader.read(self.pool)
+        others = self.reader.read(self.choice.pool)
         found, why = companions(self.request, chosen, others.manifests.values())
         is_part = not self.request.selection.only_needed_cluster_objects or self.request.names
         if is_part or self.request.policy.only_data:
@@ -417,97 +336,7 @@ class Drafter:
     def _is_missing(self, ref: ObjectRef) -> bool:
         if ref.kind_group != NAMESPACE:
             return ref not in self.live.objects
-        return any(name not in self.live.namespaces for name in self.names.targets(ref.name))
-
-    def _transformed(self, chosen: Sequence[Manifest]) -> tuple[Remapped, Sequence[Change]]:
-        """Rename, and apply the maps and patches; raise RefusedError for what must not go on."""
-        targets = {new for names in self.names.renamed.values() for new in names}
-        compared: list[Manifest] = []
-        if self.request.is_rehearsal:
-            # What is cluster-scoped is compared as a real replay would write it.
-            compared = [one for one in chosen if not _goes_along(one.ref)]
-            chosen = with_namespaces(as_rehearsed(one) for one in chosen if _goes_along(one.ref))
-        remapped = remap(
-            chosen,
-            self.names,
-            catalogue=self.request.catalogue,
-            existing=self.live.namespaces,
-            kept=[
-                name
-                for name in self.names.renamed
-                if name in self.live.namespaces and name not in targets
-            ],
-            hidden_kinds=self.request.policy.sealed_kinds,
-        )
-        if remapped.collisions:
-            raise RefusedError(
-                f"objects would become one: {_listed(remapped.collisions)}",
-                hint="Map their namespaces to different names, or select only one of them.",
-            )
-        if remapped.open_references and self.request.is_strict:
-            told = [
-                f"{found.ref} names {found.namespace} at {found.path}"
-                for found in remapped.open_references
-            ]
-            raise RefusedError(
-                f"references lead to namespaces that are neither replayed nor there: "
-                f"{_listed(told)}",
-                hint="Map or replay these namespaces too, or leave --strict out.",
-            )
-        moved = [*remapped.objects, *(Moved(manifest.ref, manifest) for manifest in compared)]
-        transformed = transform(moved, self.request.transforms)
-        if transformed.problems:
-            raise RefusedError(
-                f"the changes on the way to the target do not fit: {_listed(transformed.problems)}",
-                hint="Mend the section replay of the configuration.",
-            )
-        return replace(remapped, objects=transformed.objects), transformed.changes
-
-    def _with_data(self, remapped: Remapped) -> Remapped:
-        """Choose what the data of new claims comes from; claims ask for the size that it needs."""
-        missing = {
-            moved.manifest.ref: moved
-            for moved in remapped.objects
-            if is_missing(moved.manifest.ref, self.live)
-        }
-        records = records_of(self.repo, self.reader.tree, (one.source for one in missing.values()))
-        # What a rehearsal makes goes again, so that an empty volume harms nobody there.
-        self.recorded = frozenset(
-            ref
-            for ref, moved in missing.items()
-            if ClaimRef(moved.source.namespace, moved.source.name) in records
-            and not self.request.is_rehearsal
-        )
-        self.restores = Restores()
-        self.snapshotters: Mapping[str, Snapshotter] = {}
-        if self.request.policy.volumes is not Volumes.RESTORE:
-            return remapped
-        claims = [(moved.source, moved.manifest) for moved in missing.values()]
-        restores = chosen(
-            claims,
-            records,
-            self.live,
-            self.request.zones,
-            only_data=self.request.policy.only_data,
-        )
-        if restores.requests:
-            self.snapshotters = self.find_snapshotters()
-            is_dry_run = self.request.dry_run is not DryRun.NONE
-            refused = refusals(restores, self.snapshotters, is_dry_run=is_dry_run)
-            restores = restores.without(refused)
-            found = findings(restores.requests.values(), self.snapshotters, is_dry_run=is_dry_run)
-            restores = restores.verified(found, is_dry_run=is_dry_run)
-        self.restores = restores
-        sizes = {ref: request.size for ref, request in restores.requests.items()}
-        objects = tuple(
-            moved._replace(
-                manifest=Manifest.of(with_size(moved.manifest.body, sizes[moved.manifest.ref]))
-            )
-            if moved.manifest.ref in sizes
-            else moved
-            for moved in remapped.objects
-        )
-        return replace(remapped, objects=objects)
+        return any(name not in self.live.namespaces for name in self.choice.names.targets(ref.name))
 
     # ── planning ─────────────────────────────────────────────────────────────────────────────
 
@@ -533,7 +362,7 @@ class Drafter:
                 signed_by=str(reader.signature) if reader.signature.is_trusted else "",
                 maps=tuple(
                     (source, target)
-                    for source, targets in sorted(self.names.renamed.items())
+                    for source, targets in sorted(self.choice.names.renamed.items())
                     for target in targets
                 ),
                 selection=request.selected(),
@@ -544,7 +373,7 @@ class Drafter:
             scope=Scope(
                 coverage=reader.coverage,
                 owned={ref: uid for ref, uid in self.inventory.owned.items() if self._selects(ref)},
-                origins=self.origins,
+                origins=self.choice.origins,
                 selects=self._selects,
             ),
             unreadable=contents.unreadable,
@@ -554,7 +383,7 @@ class Drafter:
             settled={
                 ref: (meta.uid, meta.resource_version)
                 for ref, meta in self.live.settled.values()
-                if self.chooser.wants(ref)
+                if self.choice.chooser.wants(ref)
             },
         )
 
@@ -566,36 +395,11 @@ class Drafter:
         return shared_storage(self.live, self.find_neighbours() if adopts else {})
 
     def _selects(self, ref: ObjectRef) -> bool:
-        """Tell whether an export of the selection, mapped, would hold an object of the target."""
-        home = ref.name if ref.kind_group == NAMESPACE else ref.namespace
-        origin = ref
-        if home in self.origins:
-            source = self.origins[home]
-            origin = (
-                ref._replace(name=source)
-                if ref.kind_group == NAMESPACE
-                else ref._replace(namespace=source)
-            )
-        elif home in self.names.renamed and home not in self.names.targets(home):
-            # The namespace that was renamed: what the target has under the old name is its own.
-            return False
         known = self.live.objects.get(ref)
-        return self.chooser.wants(origin) and (
-            known is None or self.chooser.wants_labels(known.manifest)
-        )
-
-
-def _goes_along(ref: ObjectRef) -> bool:
-    """Tell whether a rehearsal writes an object: namespaces, and what is in one."""
-    return bool(ref.namespace) or ref.kind_group == NAMESPACE
+        return self.choice.selects(ref, known.manifest if known else None)
 
 
 def ref_of_kind(kind_group: str) -> ObjectRef:
     """Return a reference that stands for a kind."""
     kind, _, group = kind_group.partition(".")
     return ObjectRef(group, kind, "", "")
-
-
-def _listed(things: Sequence[object]) -> str:
-    shown = "; ".join(map(str, things[:MAX_NAMED]))
-    return shown + (f"; and {len(things) - MAX_NAMED} more" if len(things) > MAX_NAMED else "")

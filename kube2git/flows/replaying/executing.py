@@ -18,7 +18,8 @@ from kube2git.core.report import Progress
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
 from kube2git.errors import ClusterUnreachableError, Kube2gitError
-from kube2git.flows.replaying.drafting import NAMESPACE, Draft
+from kube2git.flows.replaying.choice import NAMESPACE
+from kube2git.flows.replaying.drafting import Draft
 from kube2git.flows.replaying.inventory import Entry
 from kube2git.flows.replaying.nodeports import make_room
 from kube2git.flows.replaying.readiness import Judge, Waiter, absence, readiness

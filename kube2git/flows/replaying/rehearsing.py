@@ -22,7 +22,8 @@ from kube2git.core.remap.closure import named_by
 from kube2git.core.report import Progress
 from kube2git.core.workloads import dig
 from kube2git.errors import ClusterDeniedError, InterruptedRunError, Kube2gitError
-from kube2git.flows.replaying.drafting import NAMESPACE, Draft
+from kube2git.flows.replaying.choice import NAMESPACE
+from kube2git.flows.replaying.drafting import Draft
 from kube2git.flows.replaying.executing import Execution
 from kube2git.flows.replaying.readiness import Waiter, absence
 from kube2git.flows.replaying.request import Outcome, ReplayReport

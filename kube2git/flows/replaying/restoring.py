@@ -5,131 +5,26 @@ volumes when their claims' turn comes, and take away afterwards what only served
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kube2git.core import layout
 from kube2git.core.health import Health, Status
-from kube2git.core.objects import Manifest, ObjectRef, ref_of
-from kube2git.core.ports import PageRead, Repo, Snapshotter, SweepRequest, Verb, WriteRequest
+from kube2git.core.objects import ObjectRef, ref_of
+from kube2git.core.ports import PageRead, Snapshotter, SweepRequest, Verb, WriteRequest
 from kube2git.core.snapshots import (
-    ClaimRef,
-    Existence,
-    Finding,
     Restoration,
-    RestoreRequest,
-    Snapshot,
-    Volume,
 )
-from kube2git.core.snapshots.records import VolumeRecord, read_records
-from kube2git.core.snapshots.restoring import CLAIM, DEFAULT_CLASS, Restores, choose
+from kube2git.core.snapshots.restoring import Restores
 from kube2git.core.wire import Json
 from kube2git.core.workloads import dig
-from kube2git.errors import ClusterDeniedError, Kube2gitError, SnapshotterError
+from kube2git.errors import Kube2gitError
 from kube2git.flows.replaying.readiness import Judge, Waiter
-from kube2git.flows.replaying.survey import Live
 from kube2git.flows.replaying.target import TargetView
 
 GRACE = 20.0
 """Seconds in which a claim that waits for its first Pod must have been given a node."""
 _EVENT = "Event"
 _NODE = "volume.kubernetes.io/selected-node"
-
-
-class UnreadableRecordError(Kube2gitError):
-    """The record of a claim's snapshots cannot be read."""
-
-
-def records_of(
-    repo: Repo, tree: Mapping[str, str], claims: Iterable[ObjectRef]
-) -> dict[ClaimRef, VolumeRecord]:
-    """Return the records that a commit has of claims; raise UnreadableRecordError."""
-    paths = [layout.snapshots_path(ref.namespace, ref.name) for ref in claims]
-    known = [path for path in paths if path in tree]
-    files = dict(zip(known, repo.read(tree[path] for path in known), strict=True))
-    records, unreadable = read_records(files)
-    if unreadable:
-        raise UnreadableRecordError(
-            " ".join(unreadable.values()).rstrip("."),
-            hint="Mend the file, or choose another commit.",
-        )
-    return records
-
-
-def chosen(
-    claims: Sequence[tuple[ObjectRef, Manifest]],
-    records: Mapping[ClaimRef, VolumeRecord],
-    live: Live,
-    zones: Mapping[str, str],
-    *,
-    only_data: bool,
-) -> Restores:
-    """Choose the snapshots of the claims that do not exist in the target."""
-    return choose(
-        claims, records, default_class=_default_class(live), zones=zones, only_data=only_data
-    )
-
-
-def is_missing(ref: ObjectRef, live: Live) -> bool:
-    """Tell whether a claim is about to be created."""
-    known = live.objects.get(ref)
-    return ref.kind_group == CLAIM and (known is None or known.is_terminating)
-
-
-def _default_class(live: Live) -> str:
-    for ref, known in live.objects.items():
-        if ref.kind_group == "StorageClass.storage.k8s.io":
-            annotations = dig(known.manifest.body, "metadata", "annotations") or {}
-            if annotations.get(DEFAULT_CLASS) == "true":
-                return ref.name
-    return ""
-
-
-def refusals(
-    restores: Restores, snapshotters: Mapping[str, Snapshotter], *, is_dry_run: bool
-) -> dict[ObjectRef, str]:
-    """Return the claims that cannot come back in this target, and why; writes nothing.
-
-    A storage that cannot be used at all refuses nothing in a dry run: ``findings`` tells of it.
-    """
-    refused: dict[ObjectRef, str] = {}
-    for ref, request in restores.requests.items():
-        if request.snapshot.method not in snapshotters:
-            continue
-        try:
-            reason = snapshotters[request.snapshot.method].why_not_restore(request)
-        except (SnapshotterError, ClusterDeniedError):
-            if not is_dry_run:
-                raise
-            continue
-        if reason:
-            refused[ref] = reason
-    return refused
-
-
-def findings(
-    requests: Iterable[RestoreRequest],
-    snapshotters: Mapping[str, Snapshotter],
-    *,
-    is_dry_run: bool,
-) -> Iterator[Finding]:
-    """Look at every snapshot that is to be restored; what nobody handles is not told.
-
-    A storage that cannot be used at all is told of each snapshot in a dry run, else raised.
-    """
-    by_method: dict[str, list[tuple[Volume, Snapshot]]] = {}
-    for request in requests:
-        by_method.setdefault(request.snapshot.method, []).append((request.source, request.snapshot))
-    for method, snapshots in by_method.items():
-        if method not in snapshotters:
-            continue
-        try:
-            yield from (found for found in snapshotters[method].verify(snapshots) if found)
-        except (SnapshotterError, ClusterDeniedError) as error:
-            if not is_dry_run:
-                raise
-            for _, snapshot in snapshots:
-                yield Finding(snapshot, Existence.UNREACHABLE, f"{error}.")
 
 
 @dataclass
