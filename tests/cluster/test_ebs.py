@@ -86,7 +86,9 @@ def bound(cluster: ControlPlane, namespace: str) -> Any:
 
 @pytest.fixture
 def tool(cluster: ControlPlane, ec2: Ec2, tmp_path: Path) -> Tool:
-    return make_tool(cluster.kubeconfig, tmp_path, ec2.environ())
+    # The Lease of the killed run would be waited for, 15 seconds.
+    environ = {**ec2.environ(), "KUBE2GIT_SNAPSHOTS_LEASE_NAMESPACE": ""}
+    return make_tool(cluster.kubeconfig, tmp_path, environ)
 
 
 def entries(tool: Tool, namespace: str) -> list[dict[str, Any]]:

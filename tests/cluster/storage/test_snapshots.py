@@ -10,7 +10,7 @@ import pytest
 
 from kube2git.core import yamlio
 from tests.cluster.storage import SNAPSHOTS, Storage
-from tests.csidriver import Switches
+from tests.csidriver import Fault, Switches
 from tests.tool import Tool, make_tool
 
 pytestmark = pytest.mark.needs("csi")
@@ -77,6 +77,16 @@ def test_one_commit_holds_the_manifests_and_the_ids_of_three_volumes(
     pruned = tool.run(*command, environ=prunes).json["pruned"]
     assert {one["snapshot"]["handle"] for one in pruned["snapshots"] if one["deleted"]} == last
     assert not last & {handle for name in "abc" for handle in handles(tool, namespace, name)}
+
+    # Old ones are not given up where a new one failed, or where only this clone knows of the new.
+    fault = Fault(code="INTERNAL", naming=storage.handle(namespace, "a"))
+    storage.driver.switch(Switches(faults={"CreateSnapshot": fault}))
+    soon = {**prunes, "KUBE2GIT_SNAPSHOTS_TIMEOUT": "3"}
+    assert tool.run(*command, environ=soon, codes=(3,)).json["pruned"] is None
+    storage.driver.switch(Switches())
+    nowhere = {**prunes, "KUBE2GIT_GIT_REMOTE": str(tool.home / "nowhere.git")}
+    assert tool.run(*command, environ=nowhere, codes=(12,)).json["pruned"] is None
+    assert [len(handles(tool, namespace, name)) for name in "abc"] == [2, 3, 3]
 
 
 def test_an_export_that_is_killed_while_it_waits_loses_no_snapshot(

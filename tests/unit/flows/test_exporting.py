@@ -488,13 +488,16 @@ class VolumeWorld(World):
             self.target.put(volumes.claim(name))
             self.target.put(volumes.volume(name))
 
-    def export_with_snapshots(self, **request: Any) -> ExportReport:
+    def export_with_snapshots(
+        self, *, pause: Callable[[float], None] = lambda _: None, **request: Any
+    ) -> ExportReport:
         taker = Snapshotting(
             self.target,
             {"fake": FakeSnapshotter(self.storage)},
             FakeCommands(),
             SnapshotRequest(seconds=5),
             lease=FakeLease("export", self.held, NOW.timestamp),
+            pause=pause,
         )
         *_, report = export(
             self.cluster,
@@ -564,6 +567,31 @@ def test_a_push_that_fails_settles_nothing_and_the_lease_is_given_up() -> None:
     assert report.commit
     assert not world.storage.settled
     assert world.held.holder == ""
+
+
+def test_an_export_reads_the_records_when_the_runs_before_it_have_ended() -> None:
+    world = VolumeWorld("data")
+    world.export_with_snapshots()
+    (old,) = world.storage.snapshots
+    assert old in world.files["snapshots/shop/data.yaml"].decode()
+    other = FakeLease("prune-other", world.held, NOW.timestamp)
+    assert other.claim()
+
+    def end_the_prune(_: float) -> None:
+        del world.storage.snapshots[old]
+        clone = FakeRepo(remote=world.repo.remote)
+        clone.fetch()
+        with clone.writer(clone.tip()) as writer:
+            writer.commit("deleted", NOW, {"snapshots/shop/data.yaml": None})
+        clone.push()
+        other.release()
+
+    report = world.export_with_snapshots(pause=end_the_prune, schedule="nightly")
+    assert report.is_complete
+    (new,) = world.storage.snapshots
+    record = world.files["snapshots/shop/data.yaml"].decode()
+    assert new in record
+    assert old not in record
 
 
 def test_an_export_that_is_refused_takes_no_snapshots() -> None:
