@@ -265,6 +265,8 @@ def kwok(layout: Layout, port: int) -> Component:
 
 
 GROUPS = "--feature-gates=CSIVolumeGroupSnapshot=true"
+RETRIES = ("--retry-interval-start=200ms", "--retry-interval-max=2s")
+"""Of the controllers of CSI, which else wait up to five minutes after a few failures."""
 
 
 def snapshot_controller(options: Options, layout: Layout, port: int) -> Component:
@@ -273,6 +275,7 @@ def snapshot_controller(options: Options, layout: Layout, port: int) -> Componen
         "--leader-election=false",
         "--kube-api-qps=50",
         "--kube-api-burst=100",
+        *RETRIES,
         f"--http-endpoint=127.0.0.1:{port}",
     ]
     if options.groups:
@@ -303,7 +306,7 @@ def csi_sidecars(
     The snapshotter ends at once when the driver has no snapshots, so it is left out then.
     """
     shared = (f"--csi-address={socket}", f"--kubeconfig={layout.kubeconfig}")
-    pace = ("--kube-api-qps=50", "--kube-api-burst=100", "--retry-interval-max=2s")
+    pace = ("--kube-api-qps=50", "--kube-api-burst=100", *RETRIES)
     provisioner = (*shared, "--extra-create-metadata=true", "--immediate-topology=false", *pace)
     yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0)
     if snapshots:
