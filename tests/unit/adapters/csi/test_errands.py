@@ -10,7 +10,7 @@ from kube2git.adapters.csi.bodies import SINGLE
 from kube2git.adapters.csi.errands import Errands, Pair, deletions, is_unknown, looks
 from kube2git.adapters.csi.landscape import Surveyor
 from kube2git.core.snapshots import Existence
-from tests.unit.adapters.csi.objects import body, serving, snapshot, volume
+from tests.unit.adapters.csi.objects import DRIVER, body, serving, snapshot, volume
 
 
 def member(name: str, *members: str) -> Pair:
@@ -59,6 +59,40 @@ def test_looks_of_processes_that_were_killed_are_removed_and_those_of_others_sta
     assert finding.reason == "No csi-snapshotter of the driver disk.example.com has answered."
     left = {name for _, name in target.store.at(SINGLE.content)}
     assert left == {"somebodys", "kube2git-look-young"}
+
+
+def test_what_is_kept_of_a_cut_is_removed_and_the_data_with_it() -> None:
+    target = serving()
+
+    def put(name: str, label: str, driver: str = DRIVER) -> None:
+        reference = {"namespace": "shop", "name": f"of-{name}"}
+        target.put(body(SINGLE.snapshot, f"of-{name}", "shop"))
+        target.put(
+            body(
+                SINGLE.content,
+                name,
+                metadata={"labels": {bodies.LABEL: label}},
+                spec={"driver": driver, "volumeSnapshotRef": reference},
+                status={"snapshotHandle": "snap-1"},
+            )
+        )
+
+    put("kept", "cut")
+    put("restored", "restore")
+    put("on-tape", "cut", "tape.example.com")
+    errands, _ = deletions([(volume(), snapshot())])
+    (finding,) = filter(None, Errands(target, Surveyor(target).landscape(), errands).run(60))
+    assert finding.existence is Existence.GONE
+    content = "volumesnapshotcontent.snapshot.storage.k8s.io/kept"
+    assert target.written() == [
+        f"apply {content}",
+        "delete volumesnapshot.snapshot.storage.k8s.io/of-kept -n shop",
+        f"delete {content}",
+    ]
+    applied = target.sent[0].body
+    assert isinstance(applied, dict)
+    assert applied["spec"] == {"deletionPolicy": "Delete"}
+    assert SINGLE.being_deleted in applied["metadata"]["annotations"]
 
 
 def test_a_look_that_is_refused_says_so_at_once() -> None:
