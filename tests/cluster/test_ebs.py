@@ -147,7 +147,7 @@ def test_killed_after_the_cut_the_next_runs_adopt_complete_and_restore(
     assert newest["tags"] == {"team": "shop"}
 
     # All of it comes back by the text of the record.
-    cluster.kubectl("-n", namespace, "delete", "pvc", "data", "--timeout=60s")
+    cluster.kubectl("-n", namespace, "delete", "pvc", "data", "--timeout=120s")
     tool.run("snapshot", "restore", "HEAD", "data", "-n", namespace, "--yes")
     restored = bound(cluster, namespace)["spec"]
     handle = restored["csi"]["volumeHandle"]

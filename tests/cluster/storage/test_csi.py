@@ -74,7 +74,7 @@ class CsiWorld:
 
     storage: Storage
     namespace: str
-    seconds: float = 20
+    seconds: float = 60
     knows_existence: bool = True
     can_group: bool = True
     made: int = 0
@@ -92,7 +92,7 @@ class CsiWorld:
         return Volume(claim, "", "foreign", "other.csi.example.com", "vol-1")
 
     def break_volume(self, volume: Volume) -> None:
-        self.seconds = 3  # its errors are retried for ever, so the limit is what ends it
+        self.seconds = 5  # its errors are retried for ever, so the limit is what ends it
         fault = Fault(code="INTERNAL", message="the disk is on fire", naming=volume.handle)
         self.storage.driver.switch(Switches(faults={"CreateSnapshot": fault}))
 
@@ -140,7 +140,7 @@ class TestPortWithoutList:
 def create(
     storage: Storage,
     *volumes: Volume,
-    seconds: float = 20,
+    seconds: float = 60,
     run: str = "",
     cluster: str = port.CLUSTER,
 ) -> dict[ClaimRef, list[SnapshotEvent]]:
@@ -175,7 +175,7 @@ def restore(
     """Bring a claim back in a namespace of a cluster; return the reason when that is refused."""
     claim = ClaimRef(namespace, volume.claim.name)
     request = RestoreRequest(claim, volume, snapshot, CLASSES, max(GIB, snapshot.restore_size))
-    answers = open_snapshotter(target).restore([request], run="replay-1", seconds=20)
+    answers = open_snapshotter(target).restore([request], run="replay-1", seconds=60)
     (answer,) = [one for one in answers if one is not None]
     if answer.reason:
         return answer.reason
@@ -210,7 +210,7 @@ def test_slow_failing_endless_and_well_volumes_side_by_side(storage: Storage) ->
             faults={"CreateSnapshot": fault},
         )
     )
-    events = create(storage, slow, failing, endless, well, seconds=6)
+    events = create(storage, slow, failing, endless, well, seconds=8)
     stages = {claim.name: [event.stage for event in told] for claim, told in events.items()}
     assert stages == {
         "slow": [Stage.CUT, Stage.READY],
@@ -219,7 +219,7 @@ def test_slow_failing_endless_and_well_volumes_side_by_side(storage: Storage) ->
         "well": [Stage.CUT, Stage.READY],
     }
     assert "the disk is on fire" in events[failing.claim][0].reason
-    assert events[endless.claim][-1].reason == "The snapshot was not ready within 6 seconds."
+    assert events[endless.claim][-1].reason == "The snapshot was not ready within 8 seconds."
     order = [claim.name for claim in events]
     assert order.index("well") < order.index("failing")
 
@@ -244,7 +244,7 @@ def test_a_claim_that_is_pending_or_another_one_fails_with_the_reason(storage: S
     volume = new_volume(storage, namespace, "old")
     ghost = replace(volume, claim=ClaimRef(namespace, "ghost"), handle="vol-ghost")
     changed = replace(volume, handle="vol-of-an-earlier-claim")
-    events = create(storage, ghost, changed, seconds=3)
+    events = create(storage, ghost, changed, seconds=5)
     assert "cannot get claim" in events[ghost.claim][-1].reason
     assert "is not the one it was" in events[changed.claim][-1].reason
     assert {told[-1].stage for told in events.values()} == {Stage.FAILED}
@@ -281,7 +281,7 @@ def test_a_snapshot_that_is_deleted_in_the_middle_is_told(storage: Storage) -> N
     events = []
     is_deleted = False
     path = f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"
-    for event in open_snapshotter(storage).create([request], wait=Wait.READY, seconds=20):
+    for event in open_snapshotter(storage).create([request], wait=Wait.READY, seconds=60):
         if event is not None:
             events.append(event)
         elif not is_deleted and objects(storage, namespace)[1:]:
@@ -329,7 +329,7 @@ def test_kept_objects_stay_and_their_deletion_takes_the_data(storage: Storage) -
     keeping = open_snapshotter(storage, keeps_objects=True)
     keeping.settle([(volume, snapshot)])
     assert len(objects(storage, namespace)) == 2
-    found = port.findings(keeping.delete([(volume, snapshot)], seconds=20))
+    found = port.findings(keeping.delete([(volume, snapshot)], seconds=60))
     assert found[snapshot.handle].existence is Existence.GONE
     assert snapshot.handle not in storage.driver.state.snapshots
     storage.plane.wait(lambda: objects(storage, namespace) == [], "The end of the objects")
@@ -343,11 +343,11 @@ def test_a_deletion_that_the_driver_refuses_is_not_told_as_done(storage: Storage
     fault = Fault(code="FAILED_PRECONDITION", naming=snapshot.handle)
     storage.driver.switch(Switches(faults={"DeleteSnapshot": fault}))
     pairs = [(volume, snapshot)]
-    found = port.findings(open_snapshotter(storage).delete(pairs, seconds=3))[snapshot.handle]
+    found = port.findings(open_snapshotter(storage).delete(pairs, seconds=5))[snapshot.handle]
     assert found.existence is Existence.EXISTS
     assert "not confirmed" in found.reason
     storage.driver.switch(Switches())
-    found = port.findings(open_snapshotter(storage).delete(pairs, seconds=20))[snapshot.handle]
+    found = port.findings(open_snapshotter(storage).delete(pairs, seconds=60))[snapshot.handle]
     assert found.existence is Existence.GONE
     assert snapshot.handle not in storage.driver.state.snapshots
 
@@ -360,7 +360,7 @@ def test_the_provisioner_makes_no_device_of_a_file_system_unless_that_is_allowed
     volume = new_volume(storage, namespace, "data")
     snapshot = ready(storage, volume)
     request = RestoreRequest(ClaimRef(namespace, "raw"), volume, snapshot, CLASSES, GIB)
-    answers = open_snapshotter(storage).restore([request], run="r", seconds=20)
+    answers = open_snapshotter(storage).restore([request], run="r", seconds=60)
     (answer,) = [one for one in answers if one is not None]
     for body in answer.objects:
         write(storage, body)
@@ -483,7 +483,7 @@ def test_a_group_is_one_cut_that_comes_back_in_a_second_cluster(
     ]
     answers = [
         answer
-        for answer in open_snapshotter(storage_target).restore(requests, run="r", seconds=20)
+        for answer in open_snapshotter(storage_target).restore(requests, run="r", seconds=60)
         if answer is not None
     ]
     assert [answer.reason for answer in answers] == ["", "", ""]
@@ -504,9 +504,9 @@ def test_a_group_is_one_cut_that_comes_back_in_a_second_cluster(
     assert {one.existence for one in looked.values()} == {Existence.EXISTS}
     poor.plane.check_alive()
 
-    (refused,) = port.findings(snapshotter.delete(pairs[:1], seconds=20)).values()
+    (refused,) = port.findings(snapshotter.delete(pairs[:1], seconds=60)).values()
     assert "goes only as a whole: 2 of its members" in refused.reason
-    gone = port.findings(snapshotter.delete(pairs, seconds=20))
+    gone = port.findings(snapshotter.delete(pairs, seconds=60))
     assert {one.existence for one in gone.values()} == {Existence.GONE}
     assert group not in storage.driver.state.groups
 
@@ -520,7 +520,7 @@ def test_a_restore_says_what_would_never_bind(storage: Storage) -> None:
     gone = RestoreRequest(ClaimRef(namespace, "c"), volume, invented, CLASSES, GIB)
     answers = {
         answer.claim.name: answer
-        for answer in open_snapshotter(storage).restore([small, gone], run="r", seconds=20)
+        for answer in open_snapshotter(storage).restore([small, gone], run="r", seconds=60)
         if answer is not None
     }
     assert f"needs {GIB}" in answers["b"].reason

@@ -165,7 +165,7 @@ def test_a_class_whose_secret_the_target_lacks_is_told_within_the_time_limit(
     answer = shop.tool.run(
         *("snapshot", "restore", shop.commit, "data", "-n", namespace),
         *("--map", f"{namespace}={namespace}-locked", "--map-storage-class", f"{CLASSES}={locked}"),
-        *("--timeout", "5s", "--yes"),
+        *("--timeout", "8s", "--yes"),
         codes=(3,),
     )
     assert 'secrets "key" not found' in answer.stdout + answer.stderr

@@ -110,7 +110,7 @@ def test_the_hook_after_the_cut_runs_when_there_is_none_and_when_the_run_is_ende
 ) -> None:
     fault = Fault(code="INTERNAL", message="the disk is on fire")
     storage.driver.switch(Switches(faults={"CreateSnapshot": fault}))
-    soon = {"KUBE2GIT_SNAPSHOTS_TIMEOUT": "3"}
+    soon = {"KUBE2GIT_SNAPSHOTS_TIMEOUT": "5"}
     told = tool.run("export", "--snapshots", "-n", namespace, codes=(3,), environ=soon)
     assert "the disk is on fire" in told.stdout
     assert diary.words == ["pre", "post"]

@@ -18,7 +18,7 @@ def tool(storage: Storage, tmp_path: Path) -> Tool:
 
 
 def remove(storage: Storage, namespace: str, name: str) -> None:
-    storage.plane.kubectl("-n", namespace, "delete", "pvc", name, "--timeout=60s")
+    storage.plane.kubectl("-n", namespace, "delete", "pvc", name, "--timeout=120s")
 
 
 def test_claims_that_are_gone_come_back_and_the_others_stay_as_they_are(

@@ -75,7 +75,7 @@ def test_the_daemon_commits_the_cut_and_its_next_run_completes_the_record(
     assert f"csi {cut['handle']}, not ready yet" in tool.git("log", "-1", "--format=%B")
     # By hand it would have been waited for: here until the time limit.
     by_hand = tool.run(
-        *("snapshot", "create", "-n", namespace, "--timeout", "3s", "-o", "json"), codes=(3,)
+        *("snapshot", "create", "-n", namespace, "--timeout", "6s", "-o", "json"), codes=(3,)
     ).json
     assert "not ready within" in by_hand["outcomes"][0]["reason"]
 

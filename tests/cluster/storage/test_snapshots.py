@@ -81,7 +81,7 @@ def test_one_commit_holds_the_manifests_and_the_ids_of_three_volumes(
     # Old ones are not given up where a new one failed, or where only this clone knows of the new.
     fault = Fault(code="INTERNAL", naming=storage.handle(namespace, "a"))
     storage.driver.switch(Switches(faults={"CreateSnapshot": fault}))
-    soon = {**prunes, "KUBE2GIT_SNAPSHOTS_TIMEOUT": "3"}
+    soon = {**prunes, "KUBE2GIT_SNAPSHOTS_TIMEOUT": "6"}
     assert tool.run(*command, environ=soon, codes=(3,)).json["pruned"] is None
     storage.driver.switch(Switches())
     nowhere = {**prunes, "KUBE2GIT_GIT_REMOTE": str(tool.home / "nowhere.git")}
