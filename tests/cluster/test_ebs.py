@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from kube2git.core import yamlio
 from tests import ec2faults
+from tests.cluster.storage import Started
 from tests.controlplane import ControlPlane
 from tests.ec2faults import REGION, Ec2
 from tests.faults import Answer, Reply, Request
@@ -101,7 +101,7 @@ def entries(tool: Tool, namespace: str) -> list[dict[str, Any]]:
 def test_killed_after_the_cut_the_next_runs_adopt_complete_and_restore(
     cluster: ControlPlane, namespace: str, tool: Tool, ec2: Ec2, volume: str
 ) -> None:
-    processes: list[Popen[str]] = []
+    processes: list[Started] = []
     is_started = threading.Event()
 
     def deadly(request: Request, proper: Answer) -> Reply:
@@ -112,10 +112,9 @@ def test_killed_after_the_cut_the_next_runs_adopt_complete_and_restore(
 
     ec2.on("CreateSnapshot", deadly, nth={1})
     take = ("snapshot", "create", "-n", namespace)
-    processes.append(tool.start(*take))
+    processes.append(Started(tool, *take))
     is_started.set()
-    processes[0].communicate(timeout=120)
-    assert processes[0].returncode == -9
+    processes[0].finish(-9)
     assert tool.commits() == []
     (lost,) = ec2.backend().snapshots
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import program
 from tests.controlplane import ControlPlane
 from tests.csidriver import Driver
+from tests.tool import Tool
 
 CLASSES = "folder"
 """Name of the storage class and of the snapshot classes of the shared driver."""
@@ -121,3 +125,24 @@ class Storage:
         """Return the objects of a collection."""
         items: list[Object] = self.get(path)["items"]
         return items
+
+
+class Started(program.Running):
+    """A run of the program that goes on meanwhile, and that a test may end."""
+
+    def __init__(self, tool: Tool, *args: str | Path) -> None:
+        number = len(list(tool.home.glob("stdout-*")))
+        self._said = [tool.home / f"{name}-{number}" for name in ("stdout", "stderr")]
+        words = list(map(str, args))
+        super().__init__(words, tool.environ, tool.home, stdout=self._said[0], stderr=self._said[1])
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def finish(self, *codes: int) -> str:
+        """Wait for its end; return all that it said, and fail with it on another exit code."""
+        code = self.wait(180)
+        told = "\n".join(path.read_text() for path in self._said)
+        assert code in codes, f"It ended with exit code {code}: {told}"
+        return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.storage import SNAPSHOTS, Storage
+from tests.cluster.storage import SNAPSHOTS, Started, Storage
 from tests.csidriver import NEVER, Fault, Switches
 from tests.tool import Tool, make_tool
 
@@ -91,13 +90,12 @@ def test_the_cut_is_between_the_hooks_and_the_upload_after_them(
     storage: Storage, tool: Tool, namespace: str, diary: Diary
 ) -> None:
     storage.driver.switch(Switches(ready_after=NEVER))
-    export = tool.start("export", "--snapshots", "-n", namespace)
+    export = Started(tool, "export", "--snapshots", "-n", namespace)
     storage.plane.wait(has_written(diary, "post"), "The hook after the cut")
     # It ran while the snapshot was far from ready.
     assert export.poll() is None
     storage.driver.switch(Switches())
-    _, problems = export.communicate(timeout=180)
-    assert export.returncode == 0, problems
+    export.finish(0)
     (entry,) = yaml.safe_load(tool.files()[f"snapshots/{namespace}/data.yaml"])["snapshots"]
     assert entry["ready"]
     before, after = diary.times
@@ -116,11 +114,10 @@ def test_the_hook_after_the_cut_runs_when_there_is_none_and_when_the_run_is_ende
     assert diary.words == ["pre", "post"]
 
     storage.driver.switch(Switches(faults={"CreateSnapshot": Fault(delay=4)}))
-    export = tool.start("export", "--snapshots", "-n", namespace)
+    export = Started(tool, "export", "--snapshots", "-n", namespace)
     path = f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"
     storage.plane.wait(lambda: storage.items(path) != [], "The begin of the cut")
-    export.send_signal(signal.SIGTERM)
-    _, problems = export.communicate(timeout=60)
-    assert export.returncode == 143, problems
+    export.terminate()
+    export.finish(143)
     assert diary.words == ["pre", "post"] * 2
     assert len(tool.commits()) == 1

@@ -21,7 +21,7 @@ from kube2git.adapters.csi.snapshotter import CsiSnapshotter
 from kube2git.adapters.sidecar import Limits, Sidecar
 from kube2git.core.ports import Snapshotter
 from kube2git.core.snapshots import ClaimRef, CutRequest, Snapshot, SnapshotEvent, Stage, Wait
-from tests.cluster.storage import Storage
+from tests.cluster.storage import Started, Storage
 from tests.cluster.storage.test_csi import open_snapshotter, volume_of
 from tests.conformance.snapshotter_port import new_run as new_name
 from tests.faults import Answer, FaultProxy, Killable, Killer, Reply, Request
@@ -129,9 +129,8 @@ class Run:
             at = killer_at(step, count)
             proxy.on_writes(at)
             kubeconfig = proxy.kubeconfig(self.folder)
-            at.killer.process = run = self.tool.start(*self.create, "--kubeconfig", kubeconfig)
-            run.communicate(timeout=120)
-        assert run.returncode == -signal.SIGKILL, step
+            at.killer.process = run = Started(self.tool, *self.create, "--kubeconfig", kubeconfig)
+            run.finish(-signal.SIGKILL)
         self.check()
         self.go_on(self.create)
         assert {len(handles) for handles in self.new(before).values()} <= {1, 2}
@@ -147,9 +146,7 @@ class Run:
         deadly = {"PATH": f"{programs}:{self.tool.environ['PATH']}"}
         environ = {**self.tool.environ, **deadly}
         tool = Tool(self.storage.plane.kubeconfig, self.tool.repo, self.tool.home, environ)
-        process = tool.start(*self.export)
-        process.communicate(timeout=120)
-        assert process.returncode == -signal.SIGKILL, step
+        Started(tool, *self.export).finish(-signal.SIGKILL)
         self.check()
         assert len(self.tool.commits()) == commits + (step == "push")
         self.go_on(self.export)
@@ -340,17 +337,15 @@ def test_two_exports_at_once_by_one_sidecar_take_one_snapshot_of_each_claim(
     served.proxy.on("/volumesnapshotcontents/", hold, method="PATCH")
     first = make_tool(storage.plane.kubeconfig, tmp_path / "first", environ)
     export = ("export", "--snapshots", "-n", space)
-    running = first.start(*export)
+    running = Started(first, *export)
     assert is_cutting.wait(120)
     with FaultProxy.before(storage.plane) as proxy:
         second = make_tool(proxy.kubeconfig(tmp_path), tmp_path / "second", environ)
-        late = second.start(*export)
+        late = Started(second, *export)
         storage.plane.wait(lambda: bool(proxy.asked("/leases/")), "The second run's turn")
         may_go_on.set()
-        _, told = late.communicate(timeout=120)
-    _, problems = running.communicate(timeout=120)
-    assert running.returncode == 0, problems
-    assert late.returncode == 3, told
+        told = late.finish(3)
+    running.finish(0)
     assert "takes none" in told
     assert len(kept(storage, space) - before) == len(CLAIMS)
 

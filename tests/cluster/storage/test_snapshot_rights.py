@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from tests import helm
-from tests.cluster.storage import SNAPSHOTS, Storage
+from tests.cluster.storage import SNAPSHOTS, Started, Storage
 from tests.controlplane import access
 from tests.tool import Tool, make_tool
 from tests.unit.chart.releases import REPO
@@ -164,13 +163,12 @@ def test_the_sidecar_holds_the_rights_on_the_storage_and_the_exporter_reads(
         }
         reader = kubeconfig(storage, namespace, "state-kube2git", tmp_path)
         tool = make_tool(reader, tmp_path / "home", environ)
-        process = sidecar.start("sidecar", "--socket", socket)
+        process = Started(sidecar, "sidecar", "--socket", socket)
         try:
             check_export(storage, tool, namespace)
         finally:
-            process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=60)
-        assert process.returncode == 0, told
+            process.terminate()
+            told = process.finish(0)
         assert "/snapshots csi" in told
         # The exporter itself may not do what the sidecar does.
         alone = tool.run(

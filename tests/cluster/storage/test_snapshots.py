@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kube2git.core import yamlio
-from tests.cluster.storage import SNAPSHOTS, Storage
+from tests.cluster.storage import SNAPSHOTS, Started, Storage
 from tests.csidriver import Fault, Switches
 from tests.tool import Tool, make_tool
 
@@ -95,7 +95,7 @@ def test_an_export_that_is_killed_while_it_waits_loses_no_snapshot(
     namespace = storage.plane.create_namespace()
     storage.create_claim(namespace, "data", files={"data": b"x"})
     storage.driver.switch(Switches(ready_after=600))
-    process = tool.start("export", "--snapshots", "-n", namespace)
+    process = Started(tool, "export", "--snapshots", "-n", namespace)
 
     def is_cut() -> bool:
         found = contents(storage, namespace)
@@ -103,8 +103,7 @@ def test_an_export_that_is_killed_while_it_waits_loses_no_snapshot(
 
     storage.plane.wait(is_cut, "The cut")
     process.kill()
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    process.finish(-signal.SIGKILL)
     assert not tool.commits()
     (content,) = contents(storage, namespace)
     storage.driver.switch(Switches())
