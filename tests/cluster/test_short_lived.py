@@ -20,9 +20,7 @@ SHORT_LIVED = {"KUBE2GIT_GIT_DEPTH": "1", "KUBE2GIT_GIT_PARTIAL": "true"}
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitHttpServer]:
     create_remote(tmp_path)
-    with GitHttpServer(
-        tmp_path,
-    ) as server:
+    with GitHttpServer(tmp_path) as server:
         yield server
 
 
@@ -60,10 +58,11 @@ def test_a_run_in_a_new_pod_fetches_kilobytes(
     cluster.create(f"{path}/secrets", secret)
     for name in ("a", "b", "c", "d"):
         cluster.create(f"{path}/configmaps", {"metadata": {"name": name}, "data": {"k": name}})
+    chosen = ("-n", namespace, "--kind", "cm", "--kind", "secret", "--cluster-scoped", "no")
     first = Tool(cluster.kubeconfig, server.url(), tmp_path)
     first.run("init", server.url())
     remote = tmp_path / "state.git"
-    assert first.export("-n", namespace)["commit"]
+    assert first.export(*chosen)["commit"]
     make_history(remote)
     before = server.sent
     run_git("clone", "--quiet", "--mirror", server.url(), str(tmp_path / "full.git"))
@@ -72,7 +71,7 @@ def test_a_run_in_a_new_pod_fetches_kilobytes(
     # Nothing has changed.
     pod = tool_of(cluster, server, tmp_path / "one")
     before, asked = server.sent, len(server.requests)
-    assert pod.export("-n", namespace)["commit"] is None
+    assert pod.export(*chosen)["commit"] is None
     cold = server.sent - before
     assert cold < full / 100
     assert cold < 100_000
@@ -81,7 +80,7 @@ def test_a_run_in_a_new_pod_fetches_kilobytes(
 
     # The same Pod again, or its volume.
     before, asked = server.sent, len(server.requests)
-    assert pod.export("-n", namespace)["commit"] is None
+    assert pod.export(*chosen)["commit"] is None
     assert server.sent - before < 2_000
     assert len(server.requests) - asked == 2
 
@@ -91,7 +90,7 @@ def test_a_run_in_a_new_pod_fetches_kilobytes(
         cluster.kubectl("patch", "-n", namespace, f"configmap/{name}", "-p", change)
     pod = tool_of(cluster, server, tmp_path / "two")
     before, asked = server.sent, len(server.requests)
-    report = pod.export("-n", namespace)
+    report = pod.export(*chosen)
     assert report["commit"] == run_git("-C", str(remote), "rev-parse", "main")
     assert len(report["changes"]) == 3
     assert server.sent - before < full / 100
@@ -106,7 +105,7 @@ def test_a_run_in_a_new_pod_fetches_kilobytes(
     again.environ.update({"XDG_CACHE_HOME": str(tmp_path / "one" / "cache")})
     cluster.kubectl("patch", "-n", namespace, "configmap/d", "-p", '{"data":{"k":"changed"}}')
     before, asked = server.sent, len(server.requests)
-    assert again.export("-n", namespace)["commit"]
+    assert again.export(*chosen)["commit"]
     assert run_git("-C", str(remote), "rev-list", "--count", "main") == str(COMMITS + 3)
     assert server.sent - before < cold
     assert len(server.requests) - asked < 10
