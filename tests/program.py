@@ -44,7 +44,8 @@ class Running:
         for path in said:
             path.touch()
         given = (self._args, dict(environ), folder, said, before)
-        self._process = _context().Process(target=_become, args=given)
+        # As a daemon: it ends with the tests, which would wait for it otherwise.
+        self._process = _context().Process(target=_become, args=given, daemon=True)
         with _one_at_a_time:
             self._process.start()
         assert self._process.pid is not None
