@@ -38,7 +38,7 @@ def storage_target(
         yield Storage(plane, driver)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # only one file needs it
 def storage_without_groups(
     driver: csidriver.Driver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Storage]:

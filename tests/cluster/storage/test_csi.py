@@ -33,7 +33,6 @@ from tests.csidriver import Fault, Switches
 
 pytestmark = pytest.mark.needs("csi")
 
-GROUPS = "/apis/groupsnapshot.storage.k8s.io/v1"
 GIB = 1 << 30
 
 
@@ -433,82 +432,6 @@ def test_killed_runs_find_their_own_snapshots_again(storage: Storage) -> None:
         taken = [s for s in storage.driver.state.snapshots.values() if s.volume == volume.handle]
         assert [snapshot.id for snapshot in taken] == [found[step].handle]
         assert found[step].run == runs[step]
-
-
-# ── Groups ───────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_group_is_one_cut_that_comes_back_in_a_second_cluster(
-    storage: Storage, storage_target: Storage, storage_without_groups: Storage
-) -> None:
-    namespace = storage.plane.create_namespace("csi")
-    volumes = [new_volume(storage, namespace, f"part-{n}", f"bytes {n}") for n in range(3)]
-    bystander = new_volume(storage, namespace, "bystander")
-    snapshotter, run = open_snapshotter(storage), port.new_run()
-    assert snapshotter.can_group(volumes)
-    told = port.events_of(
-        CsiWorld(storage, namespace),
-        [CutRequest(run, port.CLUSTER, tuple(volumes))],
-        wait=Wait.READY,
-    )
-    snapshots = [told[volume.claim][-1].snapshot for volume in volumes]
-    pairs = [(v, s) for v, s in zip(volumes, snapshots, strict=True) if s is not None]
-    assert len(pairs) == 3
-    (group,) = {snapshot.group for _, snapshot in pairs}
-    assert len({snapshot.created for _, snapshot in pairs}) == 1
-    assert all(snapshot.restore_size == GIB for _, snapshot in pairs)
-    assert storage.driver.state.groups[group].volumes != ()
-    assert bystander.handle not in storage.driver.state.groups[group].volumes
-    for volume in volumes:
-        labels = storage.claim(namespace, volume.claim.name)["metadata"].get("labels") or {}
-        assert "kube2git.io/snapshot-group" not in labels
-    found = [one.snapshot for one in snapshotter.find(port.CLUSTER)]
-    assert sorted(one.handle for one in found if one.group == group) == sorted(
-        snapshot.handle for _, snapshot in pairs
-    )
-
-    snapshotter.settle(pairs)
-    storage.plane.wait(
-        lambda: (
-            objects(storage, namespace) == []
-            and storage.items(f"{GROUPS}/namespaces/{namespace}/volumegroupsnapshots") == []
-        ),
-        "The end of the group's objects",
-    )
-    assert group in storage.driver.state.groups
-
-    elsewhere = storage_target.plane.create_namespace("csi")
-    requests = [
-        RestoreRequest(ClaimRef(elsewhere, v.claim.name), v, s, CLASSES, GIB) for v, s in pairs
-    ]
-    answers = [
-        answer
-        for answer in open_snapshotter(storage_target).restore(requests, run="r", seconds=60)
-        if answer is not None
-    ]
-    assert [answer.reason for answer in answers] == ["", "", ""]
-    for answer in answers:
-        for body in answer.objects:
-            write(storage_target, body)
-        storage_target.create_claim(
-            elsewhere, answer.claim.name, source=answer.claim_spec["dataSourceRef"]
-        )
-    for volume in volumes:
-        name = volume.claim.name
-        assert storage_target.checksums(elsewhere, name) == storage.checksums(namespace, name)
-
-    poor = storage_without_groups
-    reason = restore(storage, poor, poor.plane.create_namespace(), volumes[0], pairs[0][1])
-    assert "does not serve the group snapshot API" in reason
-    looked = port.findings(open_snapshotter(poor).verify(pairs))
-    assert {one.existence for one in looked.values()} == {Existence.EXISTS}
-    poor.plane.check_alive()
-
-    (refused,) = port.findings(snapshotter.delete(pairs[:1], seconds=60)).values()
-    assert "goes only as a whole: 2 of its members" in refused.reason
-    gone = port.findings(snapshotter.delete(pairs, seconds=60))
-    assert {one.existence for one in gone.values()} == {Existence.GONE}
-    assert group not in storage.driver.state.groups
 
 
 def test_a_restore_says_what_would_never_bind(storage: Storage) -> None:

@@ -124,16 +124,3 @@ def test_a_fault_strikes_as_often_as_it_says(storage: Storage) -> None:
     take_snapshot(storage, namespace, "lucky")
     assert "error" not in wait_ready(storage, namespace, "lucky")["status"]
     wait_ready(storage, namespace, "unlucky")
-
-
-def test_a_driver_can_be_without_snapshots_and_a_cluster_without_groups(
-    storage_without_groups: Storage,
-) -> None:
-    plane, driver = storage_without_groups.plane, storage_without_groups.driver
-    plane.add_csi_driver(driver.name, driver.socket, classes="plain", snapshots=False)
-    namespace = plane.create_namespace()
-    storage_without_groups.create_claim(namespace, "data", storage_class="plain")
-    classes = storage_without_groups.items(f"{SNAPSHOTS}/volumesnapshotclasses")
-    assert "plain" not in {one["metadata"]["name"] for one in classes}
-    assert plane.get("/apis/groupsnapshot.storage.k8s.io").status == 404
-    assert "csi-snapshotter-plain" not in plane.components

@@ -46,7 +46,7 @@ from tests.tool import KUBE2GIT
 from tests.unit.adapters.ebs.volumes import CLUSTER, ebs_volume
 from tests.unit.core.snapshots.test_fake import FakeWorld, volume
 
-QUICK = Limits(silence=1.0, start=0.3, grace=1.0)
+QUICK = Limits(silence=20.0, start=0.3, grace=20.0)
 PATIENT = Limits(silence=30.0, start=30.0)
 
 
@@ -218,9 +218,9 @@ class _Slow(FakeSnapshotter):
 def test_signs_of_life_go_on_in_a_long_call(tmp_path: Path) -> None:
     path, slow = tmp_path / "s", _Slow(FakeStorage())
     with serving(path, slow, beat=0.1), ThreadPoolExecutor() as pool:
-        waiting = pool.submit(client(path, limits=Limits(silence=0.5)).can_group, [])
+        waiting = pool.submit(client(path, limits=Limits(silence=2)).can_group, [])
         # Longer than the silence that the client bears.
-        assert not slow.go.wait(1.2)
+        assert not slow.go.wait(2.5)
         slow.go.set()
         assert waiting.result(10) is True
 
@@ -252,6 +252,21 @@ def test_work_that_nobody_waits_for_is_not_gone_on_with(tmp_path: Path) -> None:
         assert next(iter(answers)) is None
         answers.close()  # type: ignore[attr-defined]
         assert slow.closed.wait(20)
+
+
+def test_a_sidecar_that_stops_breaks_off_what_it_does(tmp_path: Path) -> None:
+    path, slow, one = tmp_path / "s", _Slow(FakeStorage()), volume("fake.example.com")
+    with serving(path, slow) as server, ThreadPoolExecutor() as pool:
+        answers = client(path, limits=Limits(silence=2, start=0.3)).create(
+            [CutRequest("manual-1", CLUSTER, (one,))], wait=Wait.READY, seconds=60
+        )
+        assert next(iter(answers)) is None
+        reading = pool.submit(list, answers)
+        server.stop()
+        assert slow.closed.is_set()
+        *_, last = reading.result(60)
+    assert isinstance(last, SnapshotEvent)
+    assert last.stage is Stage.FAILED
 
 
 def test_orders_are_carried_out_side_by_side(tmp_path: Path) -> None:
