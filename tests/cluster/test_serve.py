@@ -358,7 +358,7 @@ def test_a_run_that_outlives_its_lease_writes_nothing(
     connection = connect(ConnectionSettings(kubeconfig=str(cluster.kubeconfig)))
     other = KubeLease(connection, namespace, "k", "other", seconds=120)
     with Serving(tool, schedules={"a": only(namespace)}, **leased) as daemon:
-        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
+        run = run_of(daemon)
         # As when the machine hangs: neither can know that time goes by.
         os.kill(run, signal.SIGSTOP)
         daemon.signal(signal.SIGSTOP)
@@ -395,6 +395,16 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def run_of(daemon: Serving) -> int:
+    """Wait for a run that the daemon knows of: it waits for one that it is just starting."""
+    pid = daemon.process.pid
+    found: list[int] = daemon.wait(
+        lambda: daemon.metric("run_in_progress") and children_of(pid), "The run"
+    )
+    (run,) = found
+    return run
+
+
 def test_a_daemon_that_is_asked_to_stop_lets_its_run_end(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:
@@ -412,7 +422,7 @@ def test_a_second_signal_leaves_at_once_and_the_run_rolls_back(
 ) -> None:
     put_map(cluster, namespace, "web", turn="0")
     with Serving(tool, schedules={"a": only(namespace)}) as daemon:
-        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
+        run = run_of(daemon)
         # A run that cannot end: the daemon would wait.
         os.kill(run, signal.SIGSTOP)
         daemon.signal(signal.SIGTERM)
@@ -428,7 +438,7 @@ def test_a_second_signal_leaves_at_once_and_the_run_rolls_back(
 def test_a_run_that_hangs_is_stopped(cluster: ControlPlane, namespace: str, tool: Tool) -> None:
     put_map(cluster, namespace, "web", turn="0")
     with Serving(tool, schedules={"a": only(namespace)}, run_timeout=3) as daemon:
-        (run,) = daemon.wait(lambda: children_of(daemon.process.pid), "The run")
+        run = run_of(daemon)
         os.kill(run, signal.SIGSTOP)
         daemon.wait_for_runs(1, "timeout")
         daemon.configure(run_timeout=120)
