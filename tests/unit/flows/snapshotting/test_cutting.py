@@ -152,6 +152,37 @@ def test_an_interrupted_run_releases_what_it_froze(world: World) -> None:
     assert world.storage.log.count("run thaw in db") == 1
 
 
+class Endless(FakeSnapshotter):
+    """A storage that goes on and on with its cut."""
+
+    is_left = False
+
+    def create(
+        self, requests: Sequence[CutRequest], *, wait: Wait, seconds: float
+    ) -> Iterator[SnapshotEvent | None]:
+        del requests, wait, seconds
+        try:
+            while True:
+                threading.Event().wait(0.01)
+                yield None
+        finally:
+            self.is_left = True
+
+
+def test_a_cut_in_a_frozen_pod_is_left_when_the_run_is_interrupted(world: World) -> None:
+    world.snapshotter = endless = Endless(world.storage)
+    world.snapshotters = {"fake": endless}
+    frozen = threading.Event()
+    world.commands.during = lambda request: frozen.set() if request.command == ("freeze",) else None
+    steps = create(world.target, world.repo, world.taker(seconds=60), clock=lambda: world.now)
+    while not frozen.is_set():
+        next(steps)
+    assert isinstance(steps, GeneratorType)
+    steps.close()
+    assert endless.is_left
+    assert world.storage.log.count("run thaw in db") == 1
+
+
 class Silent(FakeSnapshotter):
     """A storage that never answers, not even at the time limit."""
 
