@@ -307,7 +307,14 @@ def csi_sidecars(
     """
     shared = (f"--csi-address={socket}", f"--kubeconfig={layout.kubeconfig}")
     pace = ("--kube-api-qps=50", "--kube-api-burst=100", *RETRIES)
-    provisioner = (*shared, "--extra-create-metadata=true", "--immediate-topology=false", *pace)
+    provisioner = (
+        *shared,
+        "--extra-create-metadata=true",
+        "--immediate-topology=false",
+        *pace,
+        # When another writes to a snapshot just then, its own finalizer stays until the next sweep.
+        "--snapshot-orphan-sweep-interval=2s",
+    )
     yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0)
     if snapshots:
         snapshotter = [*shared, "--extra-create-metadata=true", "--leader-election=false", *pace]
