@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import promql_parser
 import pytest
 
 from kube2git.serve.metrics import Metrics
@@ -20,8 +21,6 @@ METRICS: dict[str, set[str]] = {
         # A counter has further names, which nobody should use.
         if name.startswith("kube2git_") and not name.endswith(("_runs", "_created"))
     },
-    # Promised by the snapshots.
-    "kube2git_snapshot_age_seconds": {"namespace", "claim"},
     # Of kube-state-metrics.
     "kube_cronjob_created": {"cronjob"},
     "kube_cronjob_spec_suspend": {"cronjob"},
@@ -30,7 +29,6 @@ METRICS: dict[str, set[str]] = {
 """Every metric that there is, and its labels."""
 SCRAPED = {"namespace", "exported_namespace"}
 """Labels by which Prometheus names the Pod; a metric's own `namespace` is renamed for it."""
-FUNCTIONS = {"absent", "increase", "max", "min", "sum", "time", "topk", "by", "or"}
 
 
 def rules(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -38,30 +36,35 @@ def rules(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [rule for group in spec["groups"] for rule in group["rules"]]
 
 
+def nodes(expression: str) -> list[promql_parser.Expr]:
+    """Return all parts of an expression; raise ValueError when Prometheus would refuse it."""
+    found: list[promql_parser.Expr] = []
+    promql_parser.walk(promql_parser.parse(expression), found.append)
+    return found
+
+
+def grouped(expression: str) -> set[str]:
+    """Return the labels that the expression's sums and maxima keep."""
+    kept = set[str]()
+    for node in nodes(expression):
+        if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
+            assert node.modifier.type == promql_parser.AggModifierType.By, expression
+            kept.update(node.modifier.labels)
+    return kept
+
+
 def check(expression: str) -> set[str]:
-    """Return the metrics of an expression; fail when it is not well-formed or knows others."""
-    pairs = {")": "(", "]": "[", "}": "{"}
-    opened: list[str] = []
-    for letter in re.sub(r'"[^"]*"', "", expression):
-        if letter in "([{":
-            opened.append(letter)
-        elif letter in ")]}":
-            assert opened, expression
-            assert opened.pop() == pairs[letter], expression
-    assert not opened, expression
-    bare = re.sub(r"\[[^]]*\]", "", re.sub(r"\{[^}]*\}", "", expression))
-    grouped = {word for part in re.findall(r"by \(([^)]*)\)", bare) for word in part.split(", ")}
-    words = set(re.findall(r"[a-z_][a-z0-9_]*", re.sub(r"by \([^)]*\)", "by", bare)))
-    metrics = words - FUNCTIONS
+    """Return the metrics of an expression; fail when one of them, or a label, is not there."""
+    metrics, labels = set[str](), set(SCRAPED)
+    for node in nodes(expression):
+        if isinstance(node, promql_parser.VectorSelector):
+            assert node.name in METRICS, expression
+            known = METRICS[node.name] | SCRAPED
+            assert {matcher.name for matcher in node.matchers.matchers} <= known, expression
+            metrics.add(node.name)
+            labels |= known
     assert metrics, expression
-    assert metrics <= METRICS.keys(), expression
-    matched = {
-        part.partition("=")[0].strip()
-        for braces in re.findall(r"\{([^}]*)\}", expression)
-        for part in braces.split(",")
-    }
-    labels = set().union(*(METRICS[metric] for metric in metrics)) | SCRAPED
-    assert matched | grouped <= labels, expression
+    assert grouped(expression) <= labels, expression
     return metrics
 
 
@@ -83,12 +86,7 @@ def test_each_label_that_an_alert_speaks_of_is_kept_by_its_expression() -> None:
     assert "Kube2gitSnapshotStale" in {rule["alert"] for rule in found}
     for rule in found:
         spoken = set(re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])))
-        kept = {
-            word
-            for part in re.findall(r"by \(([^)]*)\)", rule["expr"])
-            for word in part.split(", ")
-        }
-        assert spoken <= kept, rule["alert"]
+        assert spoken <= grouped(rule["expr"]), rule["alert"]
 
 
 def test_the_dashboard_shows_every_metric_of_the_daemon() -> None:
@@ -104,7 +102,19 @@ def test_the_dashboard_shows_every_metric_of_the_daemon() -> None:
     assert len(set(places)) == len(places)
 
 
-def test_a_mistake_in_an_expression_is_seen() -> None:
-    for wrong in ("max(kube2git_leader", "kube2git_leeder > 0", "max by (shop) (kube2git_leader)"):
-        with pytest.raises(AssertionError):
-            check(wrong)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "max(kube2git_leader",
+        "max by schedule (kube2git_incomplete_kinds)",
+        "increase(kube2git_leader)",
+        "kube2git_leader > and 1",
+        "kube2git_leeder > 0",
+        "max by (shop) (kube2git_leader)",
+        'kube2git_leader{schedule="a"}',
+        "time() > 0",
+    ],
+)
+def test_a_mistake_in_an_expression_is_seen(wrong: str) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        check(wrong)
