@@ -148,7 +148,7 @@ def data_part(shell: Shell, volumes: Path) -> None:
     shell.run(f"kubectl apply -n shop -f - <<'EOF'\n{CLAIM}EOF", quiet=True)
     shell.run("kubectl wait -n shop --for=jsonpath={.status.phase}=Bound pvc/orders")
     handle = shell.run(
-        "kubectl get pv -o jsonpath='{.items[0].spec.csi.volumeHandle}'", quiet=True
+        r"""kubectl get pv -o jsonpath='{.items[0].spec.csi.volumeHandle}{"\n"}'"""
     ).strip()
     where = os.path.relpath(volumes, WORK)
     say("Something writes into the volume.")
@@ -160,10 +160,8 @@ def data_part(shell: Shell, volumes: Path) -> None:
     say("Then somebody deletes the namespace, and the data with it.")
     shell.run("kubectl delete namespace shop")
     shell.run("kube2git replay HEAD -n shop --prefix clusters/c --volumes=restore --wait --yes")
-    restored = shell.run(
-        "kubectl get pv -o jsonpath='{.items[?(@.status.phase==\"Bound\")].spec.csi.volumeHandle}'",
-        quiet=True,
-    ).strip()
+    bound = r"""{.items[?(@.status.phase=="Bound")].spec.csi.volumeHandle}{"\n"}"""
+    restored = shell.run(f"kubectl get pv -o jsonpath='{bound}'").strip()
     say("It is another volume, with the same bytes.")
     shell.run(f"sha256sum < {where}/{restored}/orders.txt")
 
