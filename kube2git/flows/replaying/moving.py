@@ -24,7 +24,7 @@ def move(
     chosen: Sequence[Manifest], request: ReplayRequest, names: NamespaceMap, live: Live
 ) -> tuple[Remapped, Sequence[Change]]:
     """Rename, and apply the maps and patches; raise RefusedError for what must not go on."""
-    targets = {new for names in names.renamed.values() for new in names}
+    targets = {new for renamed in names.renamed.values() for new in renamed}
     compared: list[Manifest] = []
     if request.is_rehearsal:
         # What is cluster-scoped is compared as a real replay would write it.

@@ -139,8 +139,8 @@ def test_what_breaks_after_the_cut_leaves_the_snapshot_in_the_record(world: Worl
     assert (entry.snapshot.is_ready, entry.snapshot.error) == (False, "the token has expired.")
 
 
-def test_an_interrupted_run_releases_what_it_froze(world: World) -> None:
-    world.storage.ready_after = dict.fromkeys((DATA, ClaimRef("shop", "other")), NEVER)
+def interrupt_once_frozen(world: World) -> None:
+    """Begin a run, and leave it when its first Pod is frozen."""
     frozen = threading.Event()
     world.commands.during = lambda request: frozen.set() if request.command == ("freeze",) else None
     steps = create(world.target, world.repo, world.taker(seconds=60), clock=lambda: world.now)
@@ -148,6 +148,11 @@ def test_an_interrupted_run_releases_what_it_froze(world: World) -> None:
         next(steps)
     assert isinstance(steps, GeneratorType)
     steps.close()
+
+
+def test_an_interrupted_run_releases_what_it_froze(world: World) -> None:
+    world.storage.ready_after = dict.fromkeys((DATA, ClaimRef("shop", "other")), NEVER)
+    interrupt_once_frozen(world)
     assert world.storage.log.count("run freeze in db") == 1
     assert world.storage.log.count("run thaw in db") == 1
 
@@ -172,13 +177,7 @@ class Endless(FakeSnapshotter):
 def test_a_cut_in_a_frozen_pod_is_left_when_the_run_is_interrupted(world: World) -> None:
     world.snapshotter = endless = Endless(world.storage)
     world.snapshotters = {"fake": endless}
-    frozen = threading.Event()
-    world.commands.during = lambda request: frozen.set() if request.command == ("freeze",) else None
-    steps = create(world.target, world.repo, world.taker(seconds=60), clock=lambda: world.now)
-    while not frozen.is_set():
-        next(steps)
-    assert isinstance(steps, GeneratorType)
-    steps.close()
+    interrupt_once_frozen(world)
     assert endless.is_left
     assert world.storage.log.count("run thaw in db") == 1
 
