@@ -59,6 +59,8 @@ class Component:
     """0: nothing is waited for."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Besides PATH and HOME."""
+    restarts: bool = False
+    """When it ends by itself, as kubelet does it."""
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,8 @@ def csi_sidecars(
 ) -> Iterator[Component]:
     """Give the provisioner and the snapshotter for a driver that listens on a socket.
 
-    The snapshotter ends at once when the driver has no snapshots, so it is left out then.
+    The snapshotter ends at once when the driver has no snapshots, so it is left out then. Both end
+    when the driver takes more than a second to accept a connection, and count on a restart.
     """
     shared = (f"--csi-address={socket}", f"--kubeconfig={layout.kubeconfig}")
     pace = ("--kube-api-qps=50", "--kube-api-burst=100", *RETRIES)
@@ -315,12 +318,14 @@ def csi_sidecars(
         # When another writes to a snapshot just then, its own finalizer stays until the next sweep.
         "--snapshot-orphan-sweep-interval=2s",
     )
-    yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0)
+    yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0, restarts=True)
     if snapshots:
         snapshotter = [*shared, "--extra-create-metadata=true", "--leader-election=false", *pace]
         if options.groups:
             snapshotter.append(GROUPS)
-        yield Component(f"csi-snapshotter-{name}", "csi-snapshotter", tuple(snapshotter), 0)
+        yield Component(
+            f"csi-snapshotter-{name}", "csi-snapshotter", tuple(snapshotter), 0, restarts=True
+        )
 
 
 def csi_classes(options: Options, name: str, driver: str, *, snapshots: bool) -> list[Object]:

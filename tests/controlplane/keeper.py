@@ -28,6 +28,7 @@ LOG = "keeper.log"  # what the keeper itself has to say
 DATA = "data"  # removed at the end
 
 TICK_SECONDS = 0.5
+RESTARTS = 5  # of one child that is to be restarted: what ends again and again is broken
 PR_SET_PDEATHSIG = 1
 
 Message = dict[str, Any]
@@ -44,6 +45,7 @@ class Keeper:
         self.directory = directory
         self.owner: int | None = os.getppid()
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.restarts: dict[str, tuple[Message, int]] = {}
         self.pending = b""
         self.orders: dict[str, Callable[[Message], Message]] = {
             "start": self.start,
@@ -58,6 +60,11 @@ class Keeper:
         name = order["name"]
         if name in self.children and self.children[name].poll() is None:
             raise ValueError(f"{name} is already running")
+        self.restarts[name] = (order, RESTARTS if order["restarts"] else 0)
+        return {"pid": self.spawn(order)}
+
+    def spawn(self, order: Message) -> int:
+        name = order["name"]
         with Path(order["log"]).open("ab") as log:
             self.children[name] = subprocess.Popen(
                 order["argv"],
@@ -69,7 +76,7 @@ class Keeper:
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
-        return {"pid": self.children[name].pid}
+        return self.children[name].pid
 
     def signal(self, order: Message) -> Message:
         """Send a child a signal; as nobody else reaps it, the pid is still its own."""
@@ -79,12 +86,14 @@ class Keeper:
     def end(self, order: Message) -> Message:
         """Kill a child with all that it started, and wait until it is gone."""
         child = self.children[order["name"]]
+        self.restarts.pop(order["name"], None)
         kill_session(child)
         return {"exit": child.wait(timeout=10)}
 
     def status(self, _order: Message) -> Message:
-        """Tell the pid of each child, and its exit status if it has ended."""
-        return {name: {"pid": c.pid, "exit": c.poll()} for name, c in self.children.items()}
+        """Tell the pid of each child, and its exit status if it has ended for good."""
+        self.revive()
+        return {name: {"pid": c.pid, "exit": c.returncode} for name, c in self.children.items()}
 
     def detach(self, _order: Message) -> Message:
         """Stay when the owner goes."""
@@ -127,12 +136,19 @@ class Keeper:
 
     def look_around(self) -> None:
         """Reap the dead, and stop when the owner died or the directory was removed."""
-        for child in self.children.values():
-            child.poll()
+        self.revive()
         if self.owner is not None and os.getppid() != self.owner:
             raise Stopped
         if not (self.directory / LOCK).exists():
             raise Stopped
+
+    def revive(self) -> None:
+        """Reap the dead, and start those again that are to be restarted."""
+        for name, child in list(self.children.items()):
+            order, left = self.restarts.get(name, ({}, 0))
+            if child.poll() is not None and left:
+                self.restarts[name] = (order, left - 1)
+                self.spawn(order)
 
     def end_all(self) -> None:
         """Kill every child and remove the data; the logs stay, for whoever asks why."""

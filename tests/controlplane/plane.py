@@ -266,6 +266,7 @@ class ControlPlane:
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self._layout.data),
             },
+            restarts=component.restarts,
         )
 
     def wait(self, claim: Callable[[], bool], what: str, *, timeout: float = WAIT_SECONDS) -> None:

@@ -56,11 +56,25 @@ class Processes:
         return self._keeper.pid
 
     def start(
-        self, name: str, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        restarts: bool = False,
     ) -> int:
-        """Start a process under a name and return its pid; its output is added to the log."""
+        """Start a process under a name and return its pid; its output is added to the log.
+
+        One that restarts is started again when it ends by itself, a few times.
+        """
         answer = self._order(
-            do="start", name=name, argv=list(argv), log=str(log), environment=dict(environment)
+            do="start",
+            name=name,
+            argv=list(argv),
+            log=str(log),
+            environment=dict(environment),
+            restarts=restarts,
         )
         return int(answer["pid"])
 

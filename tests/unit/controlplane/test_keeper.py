@@ -89,6 +89,25 @@ def test_a_program_that_does_not_exist_is_said_so(kept: Processes) -> None:
         start(kept, "ghost", [str(kept.directory / "ghost")])
 
 
+def test_a_child_that_restarts_is_started_again_a_few_times_and_not_after_its_end(
+    kept: Processes,
+) -> None:
+    def start_one(name: str, argv: list[str]) -> int:
+        log = kept.directory / f"{name}.log"
+        return kept.start(name, argv, log=log, environment=dict(os.environ), restarts=True)
+
+    pid = start_one("sleeper", SLEEP)
+    kept.signal("sleeper", signal.SIGKILL)
+    wait_for(lambda: kept.status()["sleeper"].pid != pid)
+    assert kept.status()["sleeper"].exit is None
+    start_one("broken", ["/bin/sh", "-c", "echo here; exit 3"])
+    wait_for(lambda: kept.status()["broken"].exit == 3)
+    said = (kept.directory / "broken.log").read_text()
+    assert said == "here\n" * (1 + keeper.RESTARTS)
+    kept.end("sleeper")
+    assert kept.status()["sleeper"].exit == -signal.SIGKILL
+
+
 def test_children_die_with_a_killed_keeper(kept: Processes) -> None:
     pid = start(kept)
     os.kill(kept.keeper_pid, signal.SIGKILL)
