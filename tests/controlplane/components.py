@@ -321,6 +321,8 @@ def csi_sidecars(
     yield Component(f"csi-provisioner-{name}", "csi-provisioner", provisioner, 0, restarts=True)
     if snapshots:
         snapshotter = [*shared, "--extra-create-metadata=true", "--leader-election=false", *pace]
+        # When its cache is behind at the retry, it asks no more whether a snapshot is ready.
+        snapshotter.append("--resync-period=3s")
         if options.groups:
             snapshotter.append(GROUPS)
         yield Component(

@@ -112,10 +112,11 @@ def test_the_hook_after_the_cut_runs_when_there_is_none_and_when_the_run_is_ende
     told = tool.run("export", "--snapshots", "-n", namespace, codes=(3,), environ=soon)
     assert "the disk is on fire" in told.stdout
     assert diary.words == ["pre", "post"]
+    path = f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"
+    storage.plane.wait(lambda: storage.items(path) == [], "The end of what was taken back")
 
     storage.driver.switch(Switches(faults={"CreateSnapshot": Fault(delay=4)}))
     export = Started(tool, "export", "--snapshots", "-n", namespace)
-    path = f"{SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"
     storage.plane.wait(lambda: storage.items(path) != [], "The begin of the cut")
     export.terminate()
     export.finish(143)
