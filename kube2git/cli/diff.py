@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,6 +54,7 @@ def command(
     """
     from kube2git import wiring
     from kube2git.core.report import INCOMPLETE, ObjectDiff
+    from kube2git.core.selection import Patterns
     from kube2git.errors import UsageError
     from kube2git.flows import history
     from kube2git.render import differences, plans
@@ -63,13 +65,15 @@ def command(
     other = ""
     if words and not live and history.is_revision(repository, words[0]):
         other, words = words[0], words[1:]
-    names = options.object_names(words, given["namespace"])
+    names = options.object_names(words, Patterns(given["namespace"]).literals or ())
     diffs: list[ObjectDiff] = []
     is_complete = True
     if live:
         draft = _draft(settings, revision, names, maps)
         diffs = plans.drift(draft, reveals=reveal)
         is_complete = not draft.plan.problems
+        if is_complete:
+            _check_names(draft)
         output.tell(f"warning: {problem.sentence}" for problem in draft.plan.problems)
         output.tell(plans.left_alone(draft.plan, output.paint()))
         if diffs:
@@ -95,6 +99,30 @@ def command(
     if not is_complete:
         return INCOMPLETE
     return 1 if diffs else 0
+
+
+def _check_names(draft: Draft) -> None:
+    """Raise RepositoryNotFoundError for a name that neither the commit nor the cluster holds."""
+    from kube2git.core.selection import names_in_repository
+    from kube2git.errors import RepositoryNotFoundError
+
+    kinds = {type.kind_group: type.names() for type in draft.discovery.types}
+    served = frozenset().union(*kinds.values())
+    refs = [action.ref for action in draft.plan.actions]
+    for name in draft.request.names:
+        if not name.name and name.kind in served:
+            continue  # All of a kind may be none.
+        # In the cluster the namespace may go by another name.
+        anywhere = replace(name, namespace=None) if draft.request.maps else name
+        if not any(
+            anywhere.matches(ref, names_in_repository(ref) | kinds.get(ref.kind_group, frozenset()))
+            for ref in refs
+        ):
+            raise RepositoryNotFoundError(
+                f"neither {draft.request.revision} nor the cluster holds {name}",
+                hint="Check kind, name and namespace. Of what the cluster holds, only what an "
+                f"export would counts: `kube2git explain {name}` tells.",
+            )
 
 
 def _draft(

@@ -131,6 +131,7 @@ def _request(
 ) -> ReplayRequest:
     from kube2git import wiring
     from kube2git.core.planning.policy import Allowance, Jobs, Prune, Volumes, Webhooks
+    from kube2git.core.selection import Patterns
 
     policy = wiring.policy(
         settings,
@@ -151,7 +152,7 @@ def _request(
     is_rehearsal = given["into_scratch"]
     return replace(
         request,
-        names=options.object_names(words, given["namespace"]),
+        names=options.object_names(words, Patterns(given["namespace"]).literals or ()),
         neighbours=_neighbours(settings, given),
         dry_run=mode,
         is_strict=given["strict"],

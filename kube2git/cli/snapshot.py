@@ -193,7 +193,8 @@ def restore(
     request = replace(
         request,
         names=options.object_names(
-            [f"persistentvolumeclaim/{name}" for name in _claim_names(claims)], given["namespace"]
+            [f"persistentvolumeclaim/{name}" for name in _claim_names(claims)],
+            Patterns(given["namespace"]).literals or (),
         ),
         selection=replace(request.selection, kinds=Patterns(("persistentvolumeclaim",))),
         dry_run=replaying.DryRun.SERVER if dry_run else replaying.DryRun.NONE,

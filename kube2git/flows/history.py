@@ -28,8 +28,22 @@ def diff(
     names: Sequence[ObjectName] = (),
     opener: Opener | None = None,
 ) -> Iterator[ObjectDiff]:
-    """Yield what differs between two revisions, object by object, in a stable order."""
-    changed = repo.changes(repo.resolve(old), repo.resolve(new))
+    """Yield what differs between two revisions, object by object, in a stable order.
+
+    Raises RepositoryNotFoundError for a name that neither revision holds: a mistyped one, or a
+    mistyped revision, must not look like no difference.
+    """
+    commits = repo.resolve(old), repo.resolve(new)
+    changed = repo.changes(*commits)
+    for name in names:
+        if not any(is_named(item.path, [name]) for item in changed) and not any(
+            is_named(path, [name]) for commit in commits for path in repo.tree(commit)
+        ):
+            raise RepositoryNotFoundError(
+                f"neither {old} nor {new} holds {name}",
+                hint=f"`kube2git show {new}` lists objects, and `kube2git log` commits, if this "
+                "was meant as a revision.",
+            )
     wanted = [item for item in changed if is_named(item.path, names)]
     yield from _object_diffs(repo, wanted, opener)
 

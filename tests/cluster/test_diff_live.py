@@ -64,6 +64,18 @@ def test_diff_and_replay_agree_and_reading_is_enough(
     assert "--dry-run=server" in table.stderr
     assert "correct horse" not in table.stdout
 
+    live = ("diff", "main", "--live", "-o", "name", "-n")
+    assert (
+        tool.run(*live, f"{namespace}*", "cm/b", codes=(1,)).stdout
+        == f"configmap/b -n {namespace}\n"
+    )
+    for mistyped in ("cm/c", "cofnigmap/a"):
+        assert (
+            "neither main nor the cluster holds"
+            in tool.run(*live, namespace, mistyped, codes=(10,)).stderr
+        )
+    tool.run(*live, namespace, "pods", codes=(0,))
+
     replay = ("replay", "main", "-n", namespace, "--prune=all", "--allow-prune=many", "-o", "json")
     plan = tool.run(*replay, "--dry-run=client").json["plan"]["actions"]
     writes = {

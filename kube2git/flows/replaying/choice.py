@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from kube2git.core.objects import Manifest, ObjectRef
 from kube2git.core.planning.policy import Prune
@@ -12,7 +12,7 @@ from kube2git.core.remap.closure import needed_by
 from kube2git.core.remap.mapping import NamespaceMap
 from kube2git.core.selection import ClusterScoped, names_in_repository
 from kube2git.errors import RepositoryNotFoundError, UsageError
-from kube2git.flows.replaying.commit import CommitReader, FiledObject
+from kube2git.flows.replaying.commit import CommitReader
 from kube2git.flows.replaying.request import Companion, ReplayRequest
 
 NAMESPACE = "Namespace"
@@ -75,7 +75,7 @@ class Choice:
         self.files = [
             file for file in files if self.chooser.wants(file.ref, is_cut="~" in file.name)
         ]
-        self._check_names(files)
+        self._check_names()
         selection = request.selection
         brings = request.is_partial and selection.cluster_scoped is ClusterScoped.AUTO
         selected = {file.path for file in self.files}
@@ -98,13 +98,19 @@ class Choice:
         }
         """Namespace of the target -> the one of the commit that gets another name there."""
 
-    def _check_names(self, files: Sequence[FiledObject]) -> None:
+    def _check_names(self) -> None:
         request = self._request
         for name in request.names:
-            is_there = any(name.matches(file.ref, self.chooser.words(file.ref)) for file in files)
+            is_there = any(
+                name.matches(file.ref, words) or ("~" in file.name and name.kind in words)
+                for file in self.files
+                for words in [self.chooser.words(file.ref)]
+            )
             if not is_there and request.policy.prune is Prune.NONE:
+                globs = () if name.namespace else request.selection.namespaces.texts
+                where = "".join(f" -n {glob}" for glob in globs)
                 raise RepositoryNotFoundError(
-                    f"{name} is not in the repository at {request.revision}",
+                    f"{name}{where} is not in the repository at {request.revision}",
                     hint=f"`kube2git log {name}` tells when it was; to delete it from the "
                     "cluster because the commit lacks it, add --prune=all.",
                 )

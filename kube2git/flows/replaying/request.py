@@ -96,9 +96,10 @@ class ReplayRequest:
     def selected(self) -> str:
         """Return what is selected, for people; "" for everything."""
         selection = self.selection
+        says_where = bool(self.names) and all(name.namespace for name in self.names)
         parts = [
             *(str(name) for name in self.names),
-            *(f"-n {name}" for name in selection.namespaces.texts if not self.names),
+            *(f"-n {name}" for name in selection.namespaces.texts if not says_where),
             *(f"--kind {kind}" for kind in selection.kinds.texts),
         ]
         if selection.labels:

@@ -113,6 +113,15 @@ def test_two_revisions_differ_object_by_object(written: Written) -> None:
     assert list(history.diff(written.repo, "HEAD", "HEAD")) == []
 
 
+def test_what_neither_of_two_revisions_holds_is_no_lack_of_differences(written: Written) -> None:
+    for name in (ObjectName("deploy", "none", None), ObjectName("v1.1", "", None)):
+        with pytest.raises(RepositoryNotFoundError, match=f"neither HEAD~1 nor HEAD holds {name}"):
+            list(history.diff(written.repo, "HEAD~1", "HEAD", [name]))
+    assert (
+        list(history.diff(written.repo, "HEAD", "HEAD", [ObjectName("deploy", "db", None)])) == []
+    )
+
+
 def test_a_selection_limits_a_diff(written: Written) -> None:
     written.commit(deployment("x", "other"))
     diffs = list(history.diff(written.repo, "HEAD~1", "HEAD"))

@@ -20,7 +20,7 @@ from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
-from kube2git.core.selection import parse_object_names
+from kube2git.core.selection import Patterns, Selection, parse_object_names
 from kube2git.errors import RefusedError, RepositoryNotFoundError
 from kube2git.flows import replaying
 from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest, Verdict
@@ -288,6 +288,19 @@ def test_an_object_that_the_commit_lacks_is_told_at_once(repo: FakeRepo) -> None
     names = parse_object_names(["cm/none"], "shop")
     with pytest.raises(RepositoryNotFoundError, match="cm/none -n shop is not in the repository"):
         plan(FakeTarget(), repo, ReplayRequest("main", names=names))
+
+
+def test_a_name_is_looked_for_where_the_selection_says(repo: FakeRepo) -> None:
+    long = "a" * 253  # Its path is cut.
+    commit(repo, *SHOP, config_map(long))
+    for name in ("b", long):
+        request = ReplayRequest("main", names=parse_object_names([f"cm/{name}"], None))
+        there = replace(request, selection=Selection(Patterns(("sh*",))))
+        found = {action.ref.name for action in plan(FakeTarget(), repo, there).plan.writes}
+        assert found == {"shop", name}
+    away = replace(request, selection=Selection(Patterns(("!shop",))))
+    with pytest.raises(RepositoryNotFoundError, match=f"cm/{long} -n !shop is not in the repo"):
+        plan(FakeTarget(), repo, away)
 
 
 def test_a_commit_that_nobody_allowed_has_signed_is_refused_before_it_is_read(
