@@ -80,10 +80,13 @@ class Filing:
 
     def _sealed(self, sealer: Sealer, path: str, clean: Json, rule: SealRule) -> Filed:
         old = self._tree.get(path)
-        if sealer.is_unchanged(path, clean, rule) and old is not None:
+        if old is not None and sealer.is_unchanged(path, clean, rule, old):
+            sealer.keep(path)
             return Filed(old)
         data = yamlio.encode(sealer.seal(path, clean, rule))
-        return Filed(self._blob_id(data), data)
+        blob = self._blob_id(data)
+        sealer.note(path, clean, rule, blob)
+        return Filed(blob, data)
 
     def _checked(self, sealer: Sealer, ref: ObjectRef, path: str, clean: Json) -> Filed:
         """Return the file of an object in clear text, unless a Secret's value is in it."""

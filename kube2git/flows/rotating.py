@@ -67,12 +67,12 @@ def rotate(
                     rule = sealer.rule_for(clear) or SealRule(
                         ref_of(clear).kind_group, scope_of(body)
                     )
-                    sealer.is_unchanged(path, clear, rule)
                     data = yamlio.encode(sealer.seal(path, clear, rule))
                 except SealingError as error:
                     left.append(Withheld(subject, f"{error} {error.hint}".strip()))
                     continue
-                changes[path] = writer.add(data)
+                changes[path] = blob = writer.add(data)
+                sealer.note(path, clear, rule, blob)
                 yield Progress("sealing", objects=len(changes))
             commit = ""
             if changes:

@@ -96,6 +96,27 @@ def test_unchanged_secrets_keep_their_bytes(
     assert before[path_of(namespace, "b")] != after[path_of(namespace, "b")]
 
 
+def test_a_secret_that_was_edited_in_git_differs_from_the_cluster_until_the_next_export(
+    cluster: ControlPlane, namespace: str, tool: Tool, tmp_path: Path
+) -> None:
+    create_secret(cluster, namespace, "a", k=b"one")
+    tool.export("-n", namespace)
+    tree = tmp_path / "tree"
+    tool.git("clone", "-q", str(tool.repo), str(tree))
+    value = json.dumps(base64.b64encode(b"from git").decode())
+    sops(tool, "set", str(tree / path_of(namespace, "a")), '["data"]["k"]', value)
+    person = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+    tool.git("-C", str(tree), *person, "commit", "-qam", "edited")
+    tool.git("-C", str(tree), "push", "-q", "origin", "HEAD:main")
+    live = ("diff", "main", "--live", "-n", namespace, "-o", "name")
+    assert tool.run(*live, codes=(1,)).stdout.split()[0] == "secret/a"
+    plan = tool.run("replay", "main", "-n", namespace, "--dry-run=client", "-o", "json").json
+    assert plan["plan"]["counts"]["update"] == 1
+    report = tool.export("-n", namespace)
+    assert [item["object"]["name"] for item in report["changes"]] == ["a"]
+    tool.run(*live)
+
+
 def test_a_lost_fingerprint_key_costs_one_sealing(
     cluster: ControlPlane, namespace: str, tool: Tool
 ) -> None:

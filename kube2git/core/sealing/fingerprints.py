@@ -1,8 +1,8 @@
 """seals.yaml: what was sealed, told by a keyed fingerprint, so that the unchanged stays as it is.
 
-Every sealing gives new bytes. A file is kept while the fingerprint of what it should hold is the
-one noted when it was written. The key stays out of the repository: with it, or with a plain hash,
-short passwords could be guessed from what is noted.
+Every sealing gives new bytes. A file is kept while it is the one that was written, and the
+fingerprint of what it should hold is the one noted then. The key stays out of the repository: with
+it, or with a plain hash, short passwords could be guessed from what is noted.
 """
 
 from __future__ import annotations
@@ -48,13 +48,16 @@ def key_id(key: bytes) -> str:
     return hmac.digest(key, b"kube2git fingerprint key", "sha256").hex()[:16]
 
 
-def fingerprint(key: bytes, path: str, recipients: Recipients, scope: Scope, body: Json) -> str:
+def fingerprint(
+    key: bytes, path: str, recipients: Recipients, scope: Scope, body: Json, blob: str
+) -> str:
     """Return the fingerprint of one sealed file: HMAC-SHA-256, hexadecimal.
 
     It covers all that decides what the file must be: where it stands, for whom and which values
-    are sealed, and the clear object.
+    are sealed, and the clear object. And the file itself, by its blob id: what somebody else has
+    written over it (`sops edit`, a merge) must not pass for what was sealed.
     """
-    content = wire.canonical([path, recipients.texts, scope.settings, body])
+    content = wire.canonical([path, recipients.texts, scope.settings, body, blob])
     return hmac.digest(key, content, "sha256").hex()
 
 

@@ -130,14 +130,21 @@ class Sealer:
         rule = self._sealing.rules.get(ref_of(body).kind_group)
         return rule if rule is not None and rule.applies_to(body) else None
 
-    def is_unchanged(self, path: str, body: Json, rule: SealRule) -> bool:
-        """Tell whether the file at a path already holds this object, sealed as it should be."""
+    def is_unchanged(self, path: str, body: Json, rule: SealRule, blob: str) -> bool:
+        """Tell whether the file at a path, ``blob``, holds this object, sealed as it should be."""
+        mark = self._mark(path, body, rule, blob)
+        return bool(mark) and self._before.get(path) == mark
+
+    def note(self, path: str, body: Json, rule: SealRule, blob: str) -> None:
+        """Note for seals.yaml that the file at a path, ``blob``, holds this object."""
+        if mark := self._mark(path, body, rule, blob):
+            self._now[path] = mark
+
+    def _mark(self, path: str, body: Json, rule: SealRule, blob: str) -> str:
         if not self._sealing.key:
-            return False
+            return ""
         recipients, scope = self._chosen(path, rule)
-        mark = fingerprint(self._sealing.key, path, recipients, scope, body)
-        self._now[path] = mark
-        return self._before.get(path) == mark
+        return fingerprint(self._sealing.key, path, recipients, scope, body, blob)
 
     def seal(self, path: str, body: Json, rule: SealRule) -> Json:
         """Return the sealed document; raise CannotSealError."""

@@ -138,7 +138,7 @@ class Survey:
                 path = layout.path_of(ref)
                 blob = self.tree.get(path)
                 is_same = blob is not None and (
-                    blob == blob_id(yamlio.encode(body)) or self._is_as_sealed(path, body)
+                    blob == blob_id(yamlio.encode(body)) or self._is_as_sealed(path, body, blob)
                 )
                 if is_same:
                     live.same[path] = manifest
@@ -169,9 +169,9 @@ class Survey:
         live.settled[path] = ref, meta
         return True
 
-    def _is_as_sealed(self, path: str, body: Json) -> bool:
+    def _is_as_sealed(self, path: str, body: Json, blob: str) -> bool:
         rule = self.sealer.rule_for(body) if self.sealer else None
-        return bool(self.sealer and rule and self.sealer.is_unchanged(path, body, rule))
+        return bool(self.sealer and rule and self.sealer.is_unchanged(path, body, rule, blob))
 
 
 def types_for(

@@ -88,6 +88,12 @@ class World:
     def objects(self) -> set[str]:
         return {path for path in self.files if not path.startswith(".kube2git/")}
 
+    def write(self, files: dict[str, bytes]) -> None:
+        """Commit files as a person would."""
+        with self.repo.writer(self.repo.tip()) as writer:
+            changes = {path: writer.add(data) for path, data in files.items()}
+            writer.commit("by hand", NOW, changes)
+
     def coverage(self, kind: str) -> Json:
         found: Json = yamlio.decode(self.files[".kube2git/coverage.yaml"])["kinds"][kind]
         return found
@@ -435,6 +441,24 @@ def test_a_sealed_secret_keeps_its_bytes_until_it_changes(world: World, sealing:
     world.cluster.put(secret("db", "another-password"))
     assert [change.ref.name for change in world.export().changes] == ["db"]
     assert world.files[path("db", kind="Secret")] != first
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_sealed_file_that_somebody_edited_is_sealed_again(
+    world: World, sealing: Sealing, forgets: bool
+) -> None:
+    world.sealing = sealing
+    world.cluster.put(secret("db", PASSWORD))
+    world.export()
+    file = path("db", kind="Secret")
+    edited = world.files[file].replace(b"password: 'ENC[AES256_GCM,data:", b"password: 'ENC[x")
+    assert edited != world.files[file]
+    world.write({file: edited})
+    if forgets:
+        world.memory.data = None
+    assert [change.ref.name for change in world.export().changes] == ["db"]
+    assert world.files[file] != edited
+    assert world.export().commit == ""
 
 
 def test_what_holds_a_secret_in_clear_keeps_its_old_file(world: World, sealing: Sealing) -> None:

@@ -136,7 +136,7 @@ def test_no_repr_holds_a_secret() -> None:
     wraps = ALICE.recipients.wrap(data_key)
     settings = Sealing({"Secret": RULE}, ALICE.recipients, key=CANARY.encode())
     sealer = Sealer(settings, when=WHEN)
-    assert not sealer.is_unchanged("a.yaml", BODY, RULE)
+    assert not sealer.is_unchanged("a.yaml", BODY, RULE, "b10b")
     shown = repr(
         [
             settings,

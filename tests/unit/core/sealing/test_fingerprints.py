@@ -30,8 +30,9 @@ def of(
     recipients: Recipients = ALICE.recipients,
     scope: Scope = RULE.scope,
     body: dict[str, object] = BODY,
+    blob: str = "b10b",
 ) -> str:
-    return fingerprint(key, path, recipients, scope, body)
+    return fingerprint(key, path, recipients, scope, body, blob)
 
 
 def test_the_order_of_keys_and_recipients_does_not_count() -> None:
@@ -56,6 +57,7 @@ def test_whatever_changes_the_file_changes_the_fingerprint() -> None:
         of(body=secret(data={"a": "YQ==", "b": "Yg==", "c": ""})),
         of(body=secret(name="other", data=BODY["data"])),
         of(body=secret(data=BODY["data"], immutable=True)),
+        of(blob="0ther"),
     ]
     assert len(set(variants)) == len(variants)
 
