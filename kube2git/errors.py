@@ -10,6 +10,7 @@ Secret's value or a credential.
     ├── RepositoryNotFoundError ... 10  no repository, revision or object there
     ├── RepositoryLockedError ..... 11  another run holds the repository
     ├── PushError ................. 12  push rejected, or Git authentication failed
+    ├── YamlError ................. 4   a file that people edit cannot be read (core/yamlreader)
     ├── SnapshotterError .......... 4   the storage as a whole cannot be used
     ├── ClusterUnreachableError ... 20  no answer from the API server
     ├── ClusterDeniedError ........ 21  the API server refused this identity

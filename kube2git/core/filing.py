@@ -1,4 +1,4 @@
-"""From a clean object to the bytes of its file: sealed if need be, withheld if it must not leave.
+"""From a clean object to its file, sealed if need be, withheld if it must not leave; and back.
 
 An object whose file would say the same is not written again, though every sealing gives new bytes.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kube2git.core import wire, yamlio
-from kube2git.core.objects import ObjectRef, ResourceType
+from kube2git.core.objects import ObjectRef, ResourceType, ref_of
 from kube2git.core.sealing import (
     LeakPolicy,
     Sealer,
@@ -20,6 +20,16 @@ from kube2git.core.sealing import (
 )
 from kube2git.core.wire import Json, RawObject
 from kube2git.errors import UsageError
+
+
+def read(path: str, data: bytes) -> tuple[ObjectRef, Json]:
+    """Return the object in a file; raise YamlError, which names the file, when there is none."""
+    body = yamlio.decode(data, source=path)
+    try:
+        return ref_of(body), body
+    except ValueError as error:
+        hint = "Write a whole object there, or remove the file; the next export writes it anew."
+        raise yamlio.YamlError(str(error), hint=hint, source=path) from None
 
 
 class Filed(NamedTuple):

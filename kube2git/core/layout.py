@@ -1,4 +1,4 @@
-"""Where an object's file stands: a pure, injective function of its identity, never parsed back.
+"""Where an object's file stands: a pure, injective function of its identity.
 
     namespaces/<ns>/<Kind>[.<group>]/<name>.yaml
     cluster/<Kind>[.<group>]/<name>.yaml
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from kube2git.core.objects import ObjectRef
 
@@ -68,6 +69,17 @@ def directory_of(kind_group: str, namespace: str) -> str:
 def path_of(ref: ObjectRef) -> str:
     """Return the path of an object's file, relative to the prefix."""
     return f"{directory_of(ref.kind_group, ref.namespace)}/{segment(ref.name)}.yaml"
+
+
+def presumed_ref(path: str) -> ObjectRef:
+    """Return which object should be in a file, to name one whose body cannot be read.
+
+    ``path`` has the shape of an object's file. A name that was cut stays cut.
+    """
+    *scope, kind_group, file = path.split("/")
+    kind, _, group = kind_group.partition(".")
+    namespace = scope[1] if len(scope) > 1 else ""
+    return ObjectRef(group, kind, unquote(namespace), unquote(file.removesuffix(".yaml")))
 
 
 def snapshots_path(namespace: str, claim: str) -> str:

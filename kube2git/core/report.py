@@ -120,6 +120,8 @@ class ObjectDiff:
     new: Json | None
     hidden: fielddiff.Masked | None = field(default=None, compare=False, repr=False)
     """Tells which values of ``old`` and ``new`` must not be shown."""
+    problem: str = ""
+    """Why there are no states to compare: a file that cannot be read."""
 
     @classmethod
     def between(

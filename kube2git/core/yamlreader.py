@@ -15,12 +15,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
 from kube2git.core.wire import Json
+from kube2git.errors import Kube2gitError
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the root of a document to a value in it."""
 
 
-class YamlError(ValueError):
+class YamlError(Kube2gitError, ValueError):
     """A file cannot be read safely; ``hint`` says what to do about it."""
 
     def __init__(
@@ -28,9 +29,8 @@ class YamlError(ValueError):
     ) -> None:
         place = f"line {line}, column {column}" if line else ""
         where = ", ".join(part for part in (source, place) if part)
-        super().__init__(f"{where}: {problem}" if where else problem)
+        super().__init__(f"{where}: {problem}" if where else problem, hint=hint)
         self.problem = problem
-        self.hint = hint
         self.source = source
         self.line = line
         """Counted from 1, as is ``column``; 0 when it is the file as a whole."""

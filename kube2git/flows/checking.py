@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kube2git.core import layout, yamlio
+from kube2git.core import filing, layout, yamlio
 from kube2git.core.cleaning import RuleSet
 from kube2git.core.ports import Cluster, KindRead, KindStatus, Repo
 from kube2git.core.reading import SECRET, choose_kinds
@@ -114,7 +114,12 @@ def _recovery(
         # Most files are not sealed, and to decode them all would take long.
         if b"\nsops:" not in data:
             continue
-        body = yamlio.decode(data, source=path)
+        try:
+            _, body = filing.read(path, data)
+        except yamlio.YamlError as error:
+            sealed += 1
+            failures.append(error)
+            continue
         if not is_sealed(body):
             continue
         sealed += 1
@@ -129,9 +134,9 @@ def _recovery(
                 unseal(body, identities)
         except SealingError as error:
             failures.append(error)
-    if identities is None:
+    if not sealed:
         return
-    if not len(identities):
+    if identities is not None and not len(identities):
         yield Finding(
             "recovery key",
             True,
@@ -139,7 +144,8 @@ def _recovery(
             "Run this once where the recovery key is kept.",
         )
     elif failures:
-        message = f"It opens {sealed - len(failures)} of {sealed} sealed files. {failures[0]}"
+        first = str(failures[0]).removesuffix(".")
+        message = f"It opens {sealed - len(failures)} of {sealed} sealed files. {first}."
         yield Finding("recovery key", False, message, failures[0].hint)
     else:
         yield Finding("recovery key", True, f"It works: {sealed} of {sealed} sealed files open.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kube2git.core import layout, yamlio
+from kube2git.core import filing, layout, yamlio
 from kube2git.core.message import Change
-from kube2git.core.objects import ObjectRef, ref_of
+from kube2git.core.objects import ObjectRef
 from kube2git.core.ports import Commit, PathChange, Repo
 from kube2git.core.report import LogEntry, ObjectDiff
 from kube2git.core.sealing import Opener
@@ -96,8 +96,7 @@ def show(
                 hint=f"`kube2git log {name}` tells when it was.",
             )
         for path, data in zip(paths, repo.read(tree[path] for path in paths), strict=True):
-            body = yamlio.decode(data, source=path)
-            yield ref_of(body), body
+            yield filing.read(path, data)
 
 
 def objects_at(repo: Repo, revision: str, namespace: str | None) -> list[ObjectRef]:
@@ -110,9 +109,7 @@ def objects_at(repo: Repo, revision: str, namespace: str | None) -> list[ObjectR
         if (place := layout.place_of(path)) and wanted in (None, place.namespace)
     ]
     bodies = repo.read(tree[path] for path in paths)
-    refs = (
-        ref_of(yamlio.decode(data, source=path)) for path, data in zip(paths, bodies, strict=True)
-    )
+    refs = (_ref_at(path, data) for path, data in zip(paths, bodies, strict=True))
     return sorted(refs, key=lambda ref: (ref.namespace, ref))
 
 
@@ -181,13 +178,26 @@ def _object_diffs(
     old = repo.read(item.old for item in changed if item.old)
     new = repo.read(item.new for item in changed if item.new)
     for item in changed:
-        before = yamlio.decode(next(old), source=item.path) if item.old else None
-        after = yamlio.decode(next(new), source=item.path) if item.new else None
-        diff = ObjectDiff.between(before, after, opener)
+        before = next(old) if item.old else None
+        after = next(new) if item.new else None
+        diff = _compare(item, before, after, opener)
         # A Secret that was only sealed anew says the same.
-        if diff.change is not Change.CHANGED or diff.fields:
+        if diff.change is not Change.CHANGED or diff.fields or diff.problem:
             found.append(diff)
     yield from sorted(found, key=lambda item: (item.ref.namespace, item.ref))
+
+
+def _compare(
+    item: PathChange, before: bytes | None, after: bytes | None, opener: Opener | None
+) -> ObjectDiff:
+    try:
+        old = None if before is None else filing.read(item.path, before)[1]
+        new = None if after is None else filing.read(item.path, after)[1]
+    except yamlio.YamlError as error:
+        # A file that a person broke must not hide all the others.
+        ref = layout.presumed_ref(item.path)
+        return ObjectDiff(_change_of(item), ref, (), None, None, problem=f"{error}.")
+    return ObjectDiff.between(old, new, opener)
 
 
 def _named(repo: Repo, changed: Sequence[PathChange]) -> Iterator[ObjectDiff]:
@@ -195,13 +205,21 @@ def _named(repo: Repo, changed: Sequence[PathChange]) -> Iterator[ObjectDiff]:
     blobs = [item.new or item.old or "" for item in changed]
     found = []
     for item, data in zip(changed, repo.read(blobs), strict=True):
-        change = Change.CHANGED
-        if item.old is None or item.new is None:
-            change = Change.ADDED if item.old is None else Change.REMOVED
-        found.append(
-            ObjectDiff(change, ref_of(yamlio.decode(data, source=item.path)), (), None, None)
-        )
+        found.append(ObjectDiff(_change_of(item), _ref_at(item.path, data), (), None, None))
     yield from sorted(found, key=lambda item: (item.ref.namespace, item.ref))
+
+
+def _change_of(item: PathChange) -> Change:
+    if item.old is not None and item.new is not None:
+        return Change.CHANGED
+    return Change.ADDED if item.old is None else Change.REMOVED
+
+
+def _ref_at(path: str, data: bytes) -> ObjectRef:
+    try:
+        return filing.read(path, data)[0]
+    except yamlio.YamlError:
+        return layout.presumed_ref(path)
 
 
 def _managers(commit: Commit, ref: ObjectRef) -> tuple[str, ...]:

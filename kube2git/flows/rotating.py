@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kube2git.core import layout, yamlio
-from kube2git.core.objects import ref_of
+from kube2git.core import filing, layout, yamlio
 from kube2git.core.ports import Clock, Repo, Synced
 from kube2git.core.report import Progress, Withheld
 from kube2git.core.sealing import (
@@ -56,17 +55,22 @@ def rotate(
         changes: dict[str, str | None] = {}
         left: list[Withheld] = []
         with repo.writer(base) as writer:
-            for path, body in _sealed_files(repo, tree):
-                subject = str(ref_of(body))
+            for path, data in _sealed_files(repo, tree):
+                try:
+                    ref, body = filing.read(path, data)
+                except yamlio.YamlError as error:
+                    left.append(Withheld(str(layout.presumed_ref(path)), f"{error}. {error.hint}"))
+                    continue
+                if not is_sealed(body):
+                    continue
+                subject = str(ref)
                 if others := other_keys_of(body):
                     why = f"It is sealed for {', '.join(others)} keys too, which would be lost."
                     left.append(Withheld(subject, why))
                     continue
                 try:
                     clear = unseal(body, identities)
-                    rule = sealer.rule_for(clear) or SealRule(
-                        ref_of(clear).kind_group, scope_of(body)
-                    )
+                    rule = sealer.rule_for(clear) or SealRule(ref.kind_group, scope_of(body))
                     data = yamlio.encode(sealer.seal(path, clear, rule))
                 except SealingError as error:
                     left.append(Withheld(subject, f"{error} {error.hint}".strip()))
@@ -85,11 +89,12 @@ def rotate(
         yield RotateReport(commit, max(0, len(changes) - 1), tuple(left), synced)
 
 
-def _sealed_files(repo: Repo, tree: dict[str, str]) -> Iterator[tuple[str, dict[str, object]]]:
+def _sealed_files(repo: Repo, tree: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Give what looks sealed; to decode all files would take long."""
     paths = [path for path in tree if layout.place_of(path)]
     for path, data in zip(paths, repo.read(tree[path] for path in paths), strict=True):
-        if b"sops:" in data and is_sealed(body := yamlio.decode(data, source=path)):
-            yield path, body
+        if b"sops:" in data:
+            yield path, data
 
 
 def _kept_seals(repo: Repo, tree: dict[str, str], left: set[str]) -> dict[str, str]:

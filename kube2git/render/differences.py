@@ -30,6 +30,8 @@ def as_table(diffs: Sequence[ObjectDiff], paint: Paint) -> Iterator[str]:
     """Yield one line for each object, and one for each of its fields below it."""
     for diff in diffs:
         yield paint(f"{_MARKS[diff.change]} {diff.ref}", diff.change)
+        if diff.problem:
+            yield f"    {diff.problem}"
         for change in diff.fields:
             yield f"    {field_line(change, paint)}"
     if diffs:
@@ -70,6 +72,8 @@ def _is_simple(text: str) -> bool:
 def as_unified(diffs: Iterable[ObjectDiff], paint: Paint) -> Iterator[str]:
     """Yield a unified diff of the YAML, values of Secrets masked."""
     for diff in diffs:
+        if diff.problem:
+            yield f"{diff.ref}: {diff.problem}"
         old, new = fielddiff.masked_pair(diff.old, diff.new, masked=diff.hidden)
         lines = difflib.unified_diff(
             _lines(old),
@@ -98,6 +102,7 @@ def as_data(diffs: Iterable[ObjectDiff]) -> list[dict[str, Any]]:
             "object": ref_data(diff.ref),
             "change": str(diff.change),
             "fields": [field_data(change) for change in diff.fields],
+            **({"problem": diff.problem} if diff.problem else {}),
         }
         for diff in diffs
     ]

@@ -20,6 +20,8 @@ def as_table(entry: LogEntry, paint: Paint, *, is_full: bool) -> Iterator[str]:
         who = entry.managers.get(diff.ref, ())
         by = paint(f"  by {', '.join(who)}", "dim") if who else ""
         yield f"    {paint(f'{diff.change} {diff.ref}', diff.change)}{by}"
+        if diff.problem:
+            yield f"        {diff.problem}"
         for change in diff.fields:
             yield f"        {differences.field_line(change, paint)}"
 

@@ -112,6 +112,13 @@ def test_a_secret_that_was_edited_in_git_differs_from_the_cluster_until_the_next
     assert tool.run(*live, codes=(1,)).stdout.split()[0] == "secret/a"
     plan = tool.run("replay", "main", "-n", namespace, "--dry-run=client", "-o", "json").json
     assert plan["plan"]["counts"]["update"] == 1
+
+    (tree / path_of(namespace, "a")).write_text("data: [\nsops:\n")
+    tool.git("-C", str(tree), *person, "commit", "-qam", "broken")
+    tool.git("-C", str(tree), "push", "-q", "origin", "HEAD:main")
+    assert f"{path_of(namespace, 'a')}, line" in tool.run("check", codes=(1,)).stdout
+    assert "secret/a" in tool.run("seal", "rotate", codes=(3,)).stderr
+
     report = tool.export("-n", namespace)
     assert [item["object"]["name"] for item in report["changes"]] == ["a"]
     tool.run(*live)

@@ -37,7 +37,8 @@ def removed_paths(
         ]
     if not selection.labels:
         return candidates
-    return [path for path, body in tip.bodies(candidates) if _is_labelled(body, selection)]
+    bodies = tip.bodies(candidates)
+    return [path for path, body in bodies if body and _is_labelled(body, selection)]
 
 
 def _is_labelled(body: Json, selection: Selection) -> bool:
@@ -47,7 +48,10 @@ def _is_labelled(body: Json, selection: Selection) -> bool:
 
 def object_changes(tip: Tip, got: Collected, removed: Sequence[str]) -> tuple[ObjectChange, ...]:
     """Return what the commit message says, of the first objects with their changed fields."""
-    found = [ObjectChange(Change.REMOVED, ref_of(body)) for _, body in tip.bodies(removed)]
+    found = [
+        ObjectChange(Change.REMOVED, ref_of(body) if body else layout.presumed_ref(path))
+        for path, body in tip.bodies(removed)
+    ]
     for path, ref in got.differing.items():
         kind = Change.CHANGED if path in tip.tree else Change.ADDED
         found.append(ObjectChange(kind, ref))
@@ -62,7 +66,7 @@ def _detailed(tip: Tip, got: Collected, changes: Sequence[ObjectChange]) -> Iter
     paths = [layout.path_of(change.ref) for change in changes]
     for change, (path, old) in zip(changes, tip.bodies(paths), strict=True):
         bodies = got.bodies.get(path)
-        if bodies is None:
+        if bodies is None or old is None:
             yield change
             continue
         clean, raw = bodies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kube2git.core import layout, yamlio
+from kube2git.core import filing, layout, yamlio
 from kube2git.core.coverage import Coverage, check_format
 from kube2git.core.ports import Repo
 from kube2git.core.wire import Json
@@ -38,11 +38,16 @@ class Tip:
         """Return the records of volumes: path -> file."""
         return self._files(path for path in self.tree if layout.is_snapshots_path(path))
 
-    def bodies(self, paths: Sequence[str]) -> Iterator[tuple[str, Json]]:
-        """Give the objects of some files, each with its path."""
+    def bodies(self, paths: Sequence[str]) -> Iterator[tuple[str, Json | None]]:
+        """Give the objects of some files, each with its path; None for what a person broke."""
         blobs = [self.tree[path] for path in paths]
         for path, data in zip(paths, self._repo.read(blobs), strict=True):
-            yield path, yamlio.decode(data, source=path)
+            try:
+                _, body = filing.read(path, data)
+            except yamlio.YamlError:
+                yield path, None
+            else:
+                yield path, body
 
     def _files(self, paths: Iterable[str]) -> dict[str, bytes]:
         # In one go: in a clone that fetches contents on demand, each reading is a request.

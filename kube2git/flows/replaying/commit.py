@@ -106,7 +106,7 @@ class CommitReader:
             return None
         try:
             seals = Seals.parse(self._meta(layout.SEALS))
-        except MalformedSealError:
+        except (MalformedSealError, yamlio.YamlError):
             return None
         rules = self._repo.file_above(self.commit.id, ".sops.yaml")
         # Nothing is sealed here, so the time does not matter.

@@ -103,6 +103,14 @@ def test_every_path_is_recognised_as_an_objects_file(ref: ObjectRef) -> None:
     assert place.namespace == (layout.segment(ref.namespace) if ref.namespace else "")
 
 
+@given(refs)
+def test_a_path_alone_tells_the_object_unless_a_name_was_cut(ref: ObjectRef) -> None:
+    path = layout.path_of(ref)
+    presumed = layout.presumed_ref(path)
+    assert presumed == ref or "~" in path
+    assert presumed.kind_group == ref.kind_group
+
+
 @given(refs, refs)
 def test_two_objects_never_share_a_path(one: ObjectRef, other: ObjectRef) -> None:
     assert (layout.path_of(one) == layout.path_of(other)) == (one == other)

@@ -23,7 +23,7 @@ from kube2git.core.sealing import (
 from kube2git.core.selection import ClusterScoped, Patterns, Selection
 from kube2git.core.snapshots import ClaimRef
 from kube2git.core.wire import Json
-from kube2git.errors import PushError, RefusedError
+from kube2git.errors import Kube2gitError, PushError, RefusedError
 from kube2git.flows.exporting import ExportRequest, export
 from kube2git.flows.snapshotting import SnapshotRequest, Snapshotting
 from tests.fakes.cluster import FakeCluster
@@ -459,6 +459,36 @@ def test_a_sealed_file_that_somebody_edited_is_sealed_again(
     assert [change.ref.name for change in world.export().changes] == ["db"]
     assert world.files[file] != edited
     assert world.export().commit == ""
+
+
+def test_files_that_somebody_broke_are_written_anew_or_removed(
+    world: World, sealing: Sealing
+) -> None:
+    world.sealing = sealing
+    world.cluster.put(secret("db", PASSWORD))
+    world.export()
+    files = {path(name): b"<<<<<<< HEAD\n" for name in ("a", "b")}
+    files |= {path("c"): b"no: object\n", path("db", kind="Secret"): b"\xff"}
+    world.write(files)
+    world.cluster.remove("ConfigMap", "shop", "b")
+    told = [(str(item.change), item.ref.name) for item in world.export().changes]
+    assert told == [("changed", "a"), ("removed", "b"), ("changed", "c"), ("changed", "db")]
+    assert world.export().commit == ""
+
+
+def test_with_labels_a_broken_file_stays_since_nobody_knows_its_labels(world: World) -> None:
+    world.export()
+    world.write({path("a"): b"["})
+    world.cluster.remove("ConfigMap", "shop", "a")
+    world.export(selection=Selection(labels="app=a"))
+    assert path("a") in world.objects
+
+
+def test_a_broken_coverage_file_stops_the_run_and_is_named(world: World) -> None:
+    world.export()
+    world.write({".kube2git/coverage.yaml": b"<<<<<<< HEAD\n"})
+    with pytest.raises(Kube2gitError, match=r"^\.kube2git/coverage\.yaml: the file"):
+        world.export()
 
 
 def test_what_holds_a_secret_in_clear_keeps_its_old_file(world: World, sealing: Sealing) -> None:

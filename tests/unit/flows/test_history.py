@@ -11,8 +11,9 @@ from kube2git.core.message import Change, ObjectChange, compose
 from kube2git.core.objects import ref_of
 from kube2git.core.selection import ObjectName, Patterns, Selection
 from kube2git.core.wire import Json
-from kube2git.errors import RepositoryNotFoundError
+from kube2git.errors import Kube2gitError, RepositoryNotFoundError
 from kube2git.flows import history
+from kube2git.render.differences import as_table
 from tests.fakes.repo import FakeRepo
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -120,6 +121,34 @@ def test_what_neither_of_two_revisions_holds_is_no_lack_of_differences(written: 
     assert (
         list(history.diff(written.repo, "HEAD", "HEAD", [ObjectName("deploy", "db", None)])) == []
     )
+
+
+@pytest.mark.parametrize("data", [b"<<<<<<< HEAD\n", b"a: 1\n"], ids=["broken", "no object"])
+def test_a_file_that_somebody_broke_is_told_and_hides_no_other(
+    written: Written, data: bytes
+) -> None:
+    written.commit(deployment(replicas=4))
+    path = layout.path_of(ref_of(deployment()))
+    with written.repo.writer(written.repo.tip()) as writer:
+        writer.commit("by hand", NOW, {path: writer.add(data)})
+    written.commit(deployment("db", replicas=5))
+
+    (db, web) = history.diff(written.repo, "HEAD~2", "HEAD")
+    assert ([change.new for change in db.fields], db.problem) == ([5], "")
+    assert (str(web.change), web.ref, web.fields) == ("changed", ref_of(deployment()), ())
+    assert web.problem.startswith(path)
+    assert "\n    namespaces/shop/" in "\n".join(as_table([web], lambda text, _: text))
+    assert [entry.diffs[0].ref.name for entry in history.log(written.repo, "HEAD", limit=2)] == [
+        "db",
+        "web",
+    ]
+    assert [entry.diffs[0].problem for entry in history.log(written.repo, "HEAD", [WEB])][:2] == [
+        web.problem,
+        "",
+    ]
+    assert [ref.name for ref in history.objects_at(written.repo, "HEAD", None)] == ["db", "web"]
+    with pytest.raises(Kube2gitError, match=f"^{path}"):
+        list(history.show(written.repo, "HEAD", [WEB]))
 
 
 def test_a_selection_limits_a_diff(written: Written) -> None:

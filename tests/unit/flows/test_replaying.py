@@ -20,6 +20,7 @@ from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.policy import Allowance, Policy, Prune
 from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
+from kube2git.core.sealing import Recipients, Sealing, fingerprints, new_identity, seal_rules
 from kube2git.core.selection import Patterns, Selection, parse_object_names
 from kube2git.errors import RefusedError, RepositoryNotFoundError
 from kube2git.flows import replaying
@@ -301,6 +302,19 @@ def test_a_name_is_looked_for_where_the_selection_says(repo: FakeRepo) -> None:
     away = replace(request, selection=Selection(Patterns(("!shop",))))
     with pytest.raises(RepositoryNotFoundError, match=f"cm/{long} -n !shop is not in the repo"):
         plan(FakeTarget(), repo, away)
+
+
+def test_a_broken_file_of_seals_does_not_stop_a_replay(repo: FakeRepo) -> None:
+    with repo.writer(repo.tip()) as writer:
+        writer.commit("merge", NOW, {layout.SEALS: writer.add(b"<<<<<<< HEAD\n")})
+    _, recipient = new_identity(NOW)
+    key = fingerprints.parse_key(fingerprints.new_key())
+    sealing = Sealing(seal_rules({}), Recipients.parse([recipient]), key)
+    *_, draft = replaying.make_plan(
+        FakeTarget(), repo, ReplayRequest("main"), rules=RULES, clock=lambda: NOW, sealing=sealing
+    )
+    assert isinstance(draft, Draft)
+    assert len(draft.plan.writes) == len(SHOP)
 
 
 def test_a_commit_that_nobody_allowed_has_signed_is_refused_before_it_is_read(
