@@ -568,7 +568,7 @@ class Victim:
             # No lock that a dead run has left stands in its way.
             assert daemon.wait_for_runs(1)[0]["result"] == "success"
             assert daemon.stop() == 0
-        assert processes_with(self.tool) == []
+        until(lambda: not processes_with(self.tool), "The end of its processes")
         self.tool.git("fsck", "--strict")
         files = self.tool.files()
         for turn in range(self._written - 4, self._written + 1):
