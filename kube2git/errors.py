@@ -14,7 +14,8 @@ Secret's value or a credential.
     ├── SnapshotterError .......... 4   the storage as a whole cannot be used
     ├── ClusterUnreachableError ... 20  no answer from the API server
     ├── ClusterDeniedError ........ 21  the API server refused this identity
-    └── InterruptedRunError ...... 130  ended by the user, with something left to tell
+    └── InterruptedRunError ...... 130  ended by the user, by Ctrl-C
+        └── TerminatedRunError ... 143  the same, by SIGTERM
 """
 
 from __future__ import annotations
@@ -79,9 +80,15 @@ class ClusterDeniedError(Kube2gitError):
 
 
 class InterruptedRunError(Kube2gitError):
-    """The user ended a run that leaves something behind."""
+    """The user ended the run; the message says what holds then."""
 
     exit_code = 130
+
+
+class TerminatedRunError(InterruptedRunError):
+    """The system, or the user, ended the run by SIGTERM."""
+
+    exit_code = 143
 
 
 EXIT_CODES: dict[int, str] = {

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kube2git.cli import options, output
+from kube2git.cli import options, output, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -124,11 +122,9 @@ def conduct(
     from kube2git.flows import replaying
     from kube2git.render import plans
 
-    target = wiring.target(settings)
-    with Interruption() as interruption:
-        draft = _plan(target, settings, request, interruption)
-        if interruption.is_asked():
-            return interruption.exit_code()
+    with stopping.told(stopping.UNWRITTEN):
+        target = wiring.target(settings)
+        draft = _plan(target, settings, request)
         if form == "table":
             output.answer(plans.as_table(draft, output.paint()))
         elif form == "diff":
@@ -139,6 +135,7 @@ def conduct(
             _answer_rest(form, draft, None)
             return 0 if draft.plan.is_complete else INCOMPLETE
         _confirm(draft.plan, yes)
+    with stopping.Interruption() as interruption:
         report = _carry_out(target, draft, interruption, form, is_kept=is_kept)
     _answer_rest(form, draft, report)
     if interruption.is_asked():
@@ -146,9 +143,7 @@ def conduct(
     return 0 if report.is_complete else INCOMPLETE
 
 
-def _plan(
-    target: KubeTarget, settings: Settings, request: ReplayRequest, interruption: Interruption
-) -> Draft:
+def _plan(target: KubeTarget, settings: Settings, request: ReplayRequest) -> Draft:
     from kube2git import wiring
     from kube2git.flows import replaying
 
@@ -166,13 +161,17 @@ def _plan(
                 memory=wiring.memory(settings, repository),
                 find_snapshotters=lambda: wiring.snapshotters(settings, lambda: target),
                 find_neighbours=lambda: wiring.neighbours(settings, request.neighbours),
-                is_stopped=interruption.is_asked,
             )
         )
 
 
 def _carry_out(
-    target: KubeTarget, draft: Draft, interruption: Interruption, form: str, *, is_kept: bool
+    target: KubeTarget,
+    draft: Draft,
+    interruption: stopping.Interruption,
+    form: str,
+    *,
+    is_kept: bool,
 ) -> ReplayReport | RehearsalReport:
     from kube2git import wiring
     from kube2git.core.report import Progress
@@ -232,35 +231,3 @@ def _confirm(plan: Plan, yes: bool) -> None:
         )
     if not click.confirm(plans.question(plan), err=True):
         raise RefusedError("nothing was written, as you said")
-
-
-class Interruption:
-    """Turns the first Ctrl-C or SIGTERM into a question that the flow asks; the second ends all."""
-
-    def __init__(self) -> None:
-        self._signal = 0
-        self._before: dict[int, Any] = {}
-
-    def is_asked(self) -> bool:
-        """Tell whether the user wants no more work to begin."""
-        return bool(self._signal)
-
-    def exit_code(self) -> int:
-        """Return what the shell expects of a program that was interrupted."""
-        return 128 + self._signal
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._signal:
-            raise KeyboardInterrupt
-        self._signal = number
-        output.tell(["Finishing the requests in flight; once more ends at once."])

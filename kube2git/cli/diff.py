@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kube2git.cli import options, output
+from kube2git.cli import options, output, stopping
 
 if TYPE_CHECKING:
     from kube2git.config import Settings
@@ -146,7 +146,7 @@ def _draft(
         prefix=settings.git.prefix,
     )
     repository = wiring.repository(settings)
-    with wiring.few_collections():
+    with stopping.told(stopping.UNWRITTEN), wiring.few_collections():
         return output.follow(
             replaying.make_plan(
                 wiring.target(settings),

@@ -90,7 +90,9 @@ def command(
                 snapshots=wiring.snapshotting(settings, is_scheduled=schedule != options.MANUAL)
                 if takes_snapshots
                 else None,
-            )
+            ),
+            untouched="nothing was committed",
+            until="writing",
         )
     pruned = None
     # The old ones are not given up for new ones that failed, or that only this clone knows of.

@@ -10,13 +10,12 @@ import importlib
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from kube2git import __version__
-from kube2git.cli import verbosity
+from kube2git.cli import stopping, verbosity
 from kube2git.errors import EXIT_CODES, Kube2gitError
 
 COMMANDS: dict[str, str] = {
@@ -36,6 +35,8 @@ COMMANDS: dict[str, str] = {
     "version": "Print the version.",
 }
 """Command -> its one-line help; the code is in the module of the same name."""
+_UNTOLD = "what is not reported above was done in part, or not at all"
+"""Of a run that was ended, wherever it was; commands that know better say so."""
 
 
 class _Commands(click.Group):
@@ -78,17 +79,15 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of the table in errors.py."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, stopping.terminate)
     name = os.path.basename(sys.argv[0])  # noqa: PTH119 - no import of pathlib for --help
     program = "kubectl kube2git" if name.startswith("kubectl-") else "kube2git"
     try:
-        result: Any = cli.main(args, prog_name=program, standalone_mode=False)
+        with stopping.told(_UNTOLD, "The same command goes on from there."):
+            result: Any = cli.main(args, prog_name=program, standalone_mode=False)
         code = result if isinstance(result, int) else 0
         if code:
             _leave_reason(code)
-    except click.exceptions.Abort:
-        # A pipe's reader that left early, or Ctrl-C at a question.
-        code = _say("interrupted: nothing more was done.", code=130)
     except click.UsageError as error:
         where = f"Try '{error.ctx.command_path} --help'." if error.ctx else ""
         code = _say(error.format_message(), where, code=2)
@@ -98,10 +97,6 @@ def main(args: list[str] | None = None) -> NoReturn:
         if verbosity.is_verbose():
             _show_trace(error)
         code = _say(str(error), error.hint, code=error.exit_code)
-    except KeyboardInterrupt:
-        code = _say("interrupted: nothing that was not reported above was done.", code=130)
-    except _Terminated:
-        code = _say("terminated: nothing that was not reported above was done.", code=143)
     except BrokenPipeError:
         # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -114,14 +109,6 @@ def main(args: list[str] | None = None) -> NoReturn:
             code=Kube2gitError.exit_code,
         )
     sys.exit(code)
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived; clean-up runs as for Ctrl-C."""
-
-
-def _terminated(signum: int, frame: FrameType | None) -> None:
-    raise _Terminated
 
 
 def _show_trace(error: BaseException) -> None:

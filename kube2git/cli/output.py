@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
+from kube2git.cli import stopping
 from kube2git.render import style
 
 if TYPE_CHECKING:
@@ -95,15 +97,22 @@ class StatusLine:
             sys.stderr.flush()
 
 
-def follow(events: Iterable[Progress | Report]) -> Report:
-    """Show where a flow stands while it goes on; return its report, which comes last."""
+def follow(events: Iterable[Progress | Report], *, untouched: str = "", until: str = "") -> Report:
+    """Show where a flow stands while it goes on; return its report, which comes last.
+
+    ``untouched`` is what holds of a run that is ended before the phase ``until``.
+    """
     from kube2git.core.report import Progress
     from kube2git.render.progress import progress_line
 
     report: Report | None = None
-    with StatusLine() as status:
+    with contextlib.ExitStack() as holding, StatusLine() as status:
+        if untouched:
+            holding.enter_context(stopping.told(untouched))
         for event in events:
             if isinstance(event, Progress):
+                if event.phase == until:
+                    holding.close()
                 status.say(progress_line(event), event.phase)
             else:
                 report = event

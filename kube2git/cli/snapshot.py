@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kube2git.cli import conducting, options, output
+from kube2git.cli import conducting, options, output, stopping
 
 if TYPE_CHECKING:
     from kube2git.config import Settings
@@ -255,12 +255,13 @@ def prune(
         dry_run=True,
         orphans=orphans,
     )
-    report = _prune(settings, repository, found, request)
-    doomed = sum(not one.decision.stays for one in report.snapshots)
-    if doomed and not dry_run:
-        if not yes:
+    with stopping.told("nothing was deleted"):
+        report = _prune(settings, repository, found, request)
+        doomed = sum(not one.decision.stays for one in report.snapshots)
+        if doomed and not (dry_run or yes):
             output.tell(snapshots.pruned_lines(report, output.paint()))
             _confirm(doomed)
+    if doomed and not dry_run:
         report = _prune(settings, repository, found, replace(request, dry_run=False))
     if given["output"] == "json":
         output.answer_json(snapshots.pruned_data(report))

@@ -98,8 +98,12 @@ class KubeTarget(KubeCluster):
         threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException as error:
+            errors.append(error)
+            raise
         if errors:
             raise errors[0]
 

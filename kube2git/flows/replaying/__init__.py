@@ -62,7 +62,6 @@ def make_plan(
     memory: Memory | None = None,
     find_snapshotters: FindSnapshotters = dict,
     find_neighbours: FindNeighbours = dict,
-    is_stopped: Stopped = never,
 ) -> Iterator[Progress | Draft]:
     """Compare a commit with a target; yield progress, and the draft with its plan last.
 
@@ -96,7 +95,7 @@ def make_plan(
         begun = time.perf_counter()
         view = TargetView.of(target, draft.live, draft.discovery.types)
         asker = Asker(draft, view, is_dry_run=request.dry_run is DryRun.SERVER)
-        yield from asker.settle(is_stopped)
+        yield from asker.settle()
         draft.seconds["dry run"] = time.perf_counter() - begun
     adapted = draft.computed.adapted
     wanted = {ref: one.ports_of_others for ref, one in adapted.items() if one.ports_of_others}

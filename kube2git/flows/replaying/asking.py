@@ -18,7 +18,7 @@ from kube2git.core.planning.live import LiveObject
 from kube2git.core.planning.plan import Action, PlannedAction
 from kube2git.core.planning.settling import Settled
 from kube2git.core.planning.stances import Yielded, parse_conflicts, resolve
-from kube2git.core.ports import Stopped, Verb, WriteAnswer, WriteRequest
+from kube2git.core.ports import Verb, WriteAnswer, WriteRequest
 from kube2git.core.report import Progress
 from kube2git.core.wire import Json
 from kube2git.flows.replaying.choice import NAMESPACE
@@ -46,7 +46,7 @@ class Asker:
         """What waits for what; only a refusal asks for it."""
         return self.draft.computed.write_graph(self.draft.plan)
 
-    def settle(self, is_stopped: Stopped) -> Iterator[Progress]:
+    def settle(self) -> Iterator[Progress]:
         """Ask about every candidate that can be asked about, and put the answers into the plan."""
         draft = self.draft
         self._creating = {
@@ -64,7 +64,7 @@ class Asker:
             with self._lock:
                 draft.settled[action.ref] = settled
 
-        self.view.target.in_parallel([partial(ask, action) for action in candidates], is_stopped)
+        self.view.target.in_parallel([partial(ask, action) for action in candidates])
         plan = draft.plan.with_actions(settled.action for settled in draft.settled.values())
         if self._unasked:
             warning = (
