@@ -72,16 +72,20 @@ class Filing:
     def file(self, ref: ObjectRef, path: str, clean: Json) -> Filed:
         """Return the file of an object."""
         sealer = self._sealer
-        if sealer is None:
-            return self._in_clear(path, clean)
         try:
+            if sealer is None:
+                return self._in_clear(path, clean)
             if rule := sealer.rule_for(clean):
                 self._secrets.append(clean)
                 return self._sealed(sealer, path, clean, rule)
             return self._checked(sealer, ref, path, clean)
+        except yamlio.TooDeepError as error:
+            reason = str(error)
         except (SealingError, UsageError) as error:
+            reason = f"{error} {error.hint}".strip()
+        if sealer:
             sealer.keep(path)
-            return Filed(self._tree.get(path), None, f"{error} {error.hint}".strip())
+        return Filed(self._tree.get(path), None, reason)
 
     def _in_clear(self, path: str, clean: Json) -> Filed:
         data = yamlio.encode(clean)

@@ -24,6 +24,10 @@ class MalformedJsonError(ValueError):
     """The bytes are not the JSON that was expected (cut off, or an HTML page of a proxy)."""
 
 
+class TooDeepError(MalformedJsonError):
+    """It is JSON, but nested more deeply than it is read."""
+
+
 class ItemMeta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """What identifies one stored state of one object."""
 
@@ -61,7 +65,7 @@ class RawObject(msgspec.Struct, frozen=True, gc=False):
     """A view into the page's bytes: keep a RawObject only as long as its page."""
 
     def decode(self, api_version: str, kind: str) -> Json:
-        """Return the whole object, apiVersion and kind first."""
+        """Return the whole object, apiVersion and kind first; raise TooDeepError."""
         body = decode(self.raw)
         return {"apiVersion": api_version, "kind": kind, **body}
 
@@ -94,7 +98,7 @@ def skim(data: bytes) -> ListPage:
         read = _item_decoder.decode
         items = [RawObject(read(raw).metadata, raw) for raw in page.items or ()]
     except _NOT_JSON as error:
-        raise MalformedJsonError(_safe_reason(error)) from None
+        raise _malformed(error) from None
     meta = page.metadata
     remaining = meta.remaining_item_count or 0
     return ListPage(meta.resource_version, meta.continue_, items, page.kind, remaining)
@@ -105,7 +109,7 @@ def decode(data: bytes | msgspec.Raw) -> Any:
     try:
         return _any_decoder.decode(data)
     except _NOT_JSON as error:
-        raise MalformedJsonError(_safe_reason(error)) from None
+        raise _malformed(error) from None
 
 
 def convert(value: Any, type: type[T]) -> T:
@@ -116,7 +120,7 @@ def convert(value: Any, type: type[T]) -> T:
     try:
         return msgspec.convert(value, type)
     except msgspec.MsgspecError as error:
-        raise MalformedJsonError(_safe_reason(error)) from None
+        raise _malformed(error) from None
 
 
 def encode(value: Any) -> bytes:
@@ -156,8 +160,10 @@ def apply_body(value: Any) -> bytes:
     return _YAML_UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
 
 
-def _safe_reason(error: Exception) -> str:
+def _malformed(error: Exception) -> MalformedJsonError:
     # msgspec's own messages name positions and types; the others can quote what they choked on.
-    if isinstance(error, msgspec.MsgspecError):
-        return str(error).splitlines()[0][:200]
-    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "nested too deeply"
+    if isinstance(error, RecursionError):
+        return TooDeepError("nested too deeply")
+    if isinstance(error, UnicodeDecodeError):
+        return MalformedJsonError("not UTF-8 text")
+    return MalformedJsonError(str(error).splitlines()[0][:200])

@@ -17,9 +17,22 @@ from kube2git.core import yamlreader
 from kube2git.core.wire import Json
 from kube2git.core.yamlreader import Located, YamlError
 
-__all__ = ["Located", "YamlError", "decode", "decode_config", "encode", "ordered"]
+__all__ = [
+    "Located",
+    "TooDeepError",
+    "YamlError",
+    "decode",
+    "decode_config",
+    "encode",
+    "ordered",
+]
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────
+
+
+class TooDeepError(ValueError):
+    """A value is nested more deeply than YAML readers follow."""
+
 
 _FIRST = ("apiVersion", "kind", "metadata")
 _FIRST_IN_METADATA = ("name", "namespace", "labels", "annotations")
@@ -39,6 +52,8 @@ _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t
 
 _MAX_SIMPLE_KEY = 1000
 """YAML readers give up looking for the colon of a key after 1024 characters."""
+_MAX_INDENT = 400
+"""Columns, two for a level: `decode` must be able to read what was written."""
 _MAX_CACHED = 20_000
 _MAX_CACHED_LENGTH = 128
 
@@ -54,7 +69,8 @@ def encode(body: Json) -> bytes:
     client promises an order, Go's encoders sort too, and a diff must show changes, not shuffles.
 
     1.0 is written as 1, since JSON and Go know no difference. Raise TypeError for what JSON cannot
-    hold, and ValueError for infinities, NaN and text that is not Unicode (a lone surrogate).
+    hold, ValueError for infinities, NaN and text that is not Unicode (a lone surrogate), and
+    TooDeepError for what readers would refuse.
     """
     out: list[str] = []
     if body:
@@ -87,6 +103,7 @@ def _sorted(value: Any) -> Any:
 
 def _write_mapping(out: list[str], mapping: Json, keys: list[str], lead: str, indent: str) -> None:
     """Append the lines of a mapping: the first after ``lead``, the others after ``indent``."""
+    _check_depth(indent)
     for key in keys:
         head = _keys.get(key) or _key(key, indent)
         value = mapping[key]
@@ -113,7 +130,13 @@ def _write_mapping(out: list[str], mapping: Json, keys: list[str], lead: str, in
         lead = indent
 
 
+def _check_depth(indent: str) -> None:
+    if len(indent) > _MAX_INDENT:
+        raise TooDeepError(f"It is nested more than {_MAX_INDENT // 2} levels deep.")
+
+
 def _write_sequence(out: list[str], items: list[Any], lead: str, indent: str) -> None:
+    _check_depth(indent)
     for item in items:
         kind = type(item)
         if kind is str:

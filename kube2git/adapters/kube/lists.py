@@ -93,6 +93,8 @@ class Lists:
                 raise _objection(type, namespace, response)
             try:
                 return wire.skim(response.body)
+            except wire.TooDeepError:
+                raise UnlistableError("One of the objects is nested too deeply.") from None
             except wire.MalformedJsonError:
                 self._pause(0)
         raise UnlistableError("The answer was not a list, or it was cut off.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from kube2git.core import layout
 from kube2git.core.cleaning import RuleSet
-from kube2git.core.filing import Filing
+from kube2git.core.filing import Filed, Filing
 from kube2git.core.objects import Manifest, ObjectRef, ResourceType, ref_of
 from kube2git.core.ports import (
     Cluster,
@@ -28,7 +28,7 @@ from kube2git.core.report import Progress, Withheld
 from kube2git.core.sealing import Sealer
 from kube2git.core.seen import Seen, memory_fingerprint
 from kube2git.core.selection import Selection
-from kube2git.core.wire import Json, RawObject
+from kube2git.core.wire import Json, RawObject, TooDeepError
 
 MAX_BODIES = 1000
 """Changed objects whose bodies are kept to name their changed fields in the message."""
@@ -123,7 +123,13 @@ class Collector:
                 continue
             if not (collects or labelled) and self._is_remembered(type, item, is_sealed=is_sealed):
                 continue
-            raw = item.decode(type.api_version, type.kind)
+            try:
+                raw = item.decode(type.api_version, type.kind)
+            except TooDeepError as error:
+                ref = type.ref(meta.namespace, meta.name)
+                path = layout.path_of(ref)
+                self._file(ref, path, Filed(self.tree.get(path), None, f"It is {error}."))
+                continue
             if labelled and not self.selection.label_selector.match(
                 raw["metadata"].get("labels") or {}
             ):
@@ -166,12 +172,9 @@ class Collector:
         ref = ref_of(clean)
         path = layout.path_of(ref)
         filed = self.filing.file(ref, path, clean)
-        if filed.withheld:
-            got.withheld.append(Withheld(str(ref), filed.withheld))
+        self._file(ref, path, filed)
         if filed.blob is None:
             return
-        got.objects += 1
-        got.paths[path] = filed.blob
         if filed.data is not None:
             self._store(filed.data)
             got.differing[path] = ref
@@ -181,6 +184,14 @@ class Collector:
             got.terminating.append(ref)
         elif item.meta.uid and not filed.withheld:
             got.seen[item.meta.uid] = (item.meta.resource_version, filed.blob)
+
+    def _file(self, ref: ObjectRef, path: str, filed: Filed) -> None:
+        got = self.got
+        if filed.withheld:
+            got.withheld.append(Withheld(str(ref), filed.withheld))
+        if filed.blob is not None:
+            got.objects += 1
+            got.paths[path] = filed.blob
 
     def _take_needed(self) -> None:
         """Write the cluster-scoped objects that the selected namespaces need."""

@@ -90,6 +90,16 @@ def test_what_is_not_a_whole_list_is_refused_without_quoting_it(data: bytes) -> 
     assert "hunter2" not in str(caught.value)
 
 
+def test_what_is_nested_too_deeply_is_told_from_what_is_broken() -> None:
+    page = b'{"items":[{"metadata":{"name":"a"},"x":%s}]}'
+    for read, data in ((wire.skim, page % DEEP), (wire.decode, DEEP)):
+        with pytest.raises(wire.TooDeepError):
+            read(data)
+    with pytest.raises(MalformedJsonError) as caught:
+        wire.skim(page % b"")
+    assert not isinstance(caught.value, wire.TooDeepError)
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"a":1}}', b"NaN", b"1e999", b'"hunter2\xff"', b'"\\ud800"', DEEP]
 )

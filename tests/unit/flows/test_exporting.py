@@ -484,6 +484,22 @@ def test_with_labels_a_broken_file_stays_since_nobody_knows_its_labels(world: Wo
     assert path("a") in world.objects
 
 
+@pytest.mark.parametrize("seals", [False, True])
+def test_what_no_reader_could_read_back_is_withheld(
+    world: World, sealing: Sealing, seals: bool
+) -> None:
+    world.sealing = sealing if seals else None
+    nested: Json = {}
+    for _ in range(300):
+        nested = {"a": nested}
+    world.cluster.put({**config_map("deep"), "data": nested})
+    report = world.export()
+    assert [item.subject for item in report.withheld] == ["configmap/deep -n shop"]
+    assert report.withheld[0].reason == "It is nested more than 200 levels deep."
+    assert path("deep") not in world.objects
+    assert path("a") in world.objects
+
+
 def test_a_broken_coverage_file_stops_the_run_and_is_named(world: World) -> None:
     world.export()
     world.write({".kube2git/coverage.yaml": b"<<<<<<< HEAD\n"})
