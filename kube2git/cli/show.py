@@ -24,12 +24,14 @@ def command(*, where: str, namespace: str | None, reveal: bool, **given: Any) ->
     from kube2git import wiring
     from kube2git.core import yamlio
     from kube2git.core.sealing import is_sealed, legible
+    from kube2git.core.selection import split_revision
     from kube2git.flows import history
 
     settings = options.settings_from(given)
     repository = wiring.repository(settings)
-    revision, colon, word = where.rpartition(":") if ":" in where else (where, "", "")
-    names = options.object_names((word,) if colon else (), (namespace,) if namespace else ())
+    revision, word = split_revision(where)
+    words = () if word is None else (word,)
+    names = options.object_names(words, (namespace,) if namespace else ())
     form = given["output"]
     if not names:
         refs = history.objects_at(repository, revision, namespace)

@@ -208,6 +208,18 @@ def parse_object_names(words: Iterable[str], namespace: str | None) -> tuple[Obj
     return tuple(found)
 
 
+_OBJECT_AT = re.compile(r"(.*?):((?:[A-Za-z][\w.-]*(?:/.*)?)?)", re.DOTALL)
+
+
+def split_revision(where: str) -> tuple[str, str | None]:
+    """Split ``REV:OBJECT``; None where no object is named.
+
+    Both may hold colons: ``main@{10:30}:deploy/web``, ``HEAD:clusterrole/system:node``.
+    """
+    match = _OBJECT_AT.fullmatch(where)
+    return (match[1], match[2]) if match else (where, None)
+
+
 def names_in_repository(ref: ObjectRef) -> frozenset[str]:
     """Return the words for a kind that can be told without asking a server.
 

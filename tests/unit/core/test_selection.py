@@ -13,6 +13,7 @@ from kube2git.core.selection import (
     Selection,
     names_in_repository,
     parse_object_names,
+    split_revision,
 )
 
 DEPLOYMENT = ResourceType(
@@ -94,6 +95,25 @@ def test_objects_are_named_as_kubectl_does() -> None:
     assert not elsewhere.matches(web, words)
     (every,) = parse_object_names(["deploy"], None)
     assert every.matches(web, words)
+
+
+@pytest.mark.parametrize(
+    ("where", "revision", "word"),
+    [
+        ("HEAD", "HEAD", None),
+        ("HEAD~1:deploy/web", "HEAD~1", "deploy/web"),
+        ("HEAD:clusterrole/system:node:x", "HEAD", "clusterrole/system:node:x"),
+        ("main@{2026-01-02 10:30:00}", "main@{2026-01-02 10:30:00}", None),
+        ("main@{10:30}:role/a:b", "main@{10:30}", "role/a:b"),
+        ("HEAD^{/export: 3 added}:cm", "HEAD^{/export: 3 added}", "cm"),
+        ("HEAD:role/a\nb", "HEAD", "role/a\nb"),
+        ("HEAD:", "HEAD", ""),
+    ],
+)
+def test_a_revision_and_an_object_are_told_apart_though_both_hold_colons(
+    where: str, revision: str, word: str | None
+) -> None:
+    assert split_revision(where) == (revision, word)
 
 
 @pytest.mark.parametrize("word", ["/web", "deploy/web/x"])
