@@ -28,7 +28,21 @@ class ObjectRef(NamedTuple):
 
     def __str__(self) -> str:
         where = f" -n {self.namespace}" if self.namespace else ""
-        return f"{self.kind_group.lower()}/{self.name}{where}"
+        return f"{self.kind_group.lower()}/{_on_one_line(self.name)}{where}"
+
+
+def _on_one_line(name: str) -> str:
+    """Return a name as it may stand in a message.
+
+    Names of RBAC objects may hold line breaks, escape sequences of terminals and characters that
+    turn the direction of writing, and so forge what others read. As in paths they become %XX; a
+    % of its own they cannot hold.
+    """
+    if name.isprintable():
+        return name
+    return "".join(
+        char if char.isprintable() else quote(char, errors="surrogatepass") for char in name
+    )
 
 
 def ref_of(body: Json) -> ObjectRef:

@@ -57,12 +57,14 @@ def field_line(change: FieldChange, paint: Paint) -> str:
 
 def value_text(value: Any) -> str:
     """Return a value on one line, cut where it is long."""
-    text = (
-        value
-        if isinstance(value, str) and _is_simple(value)
-        else json.dumps(value, ensure_ascii=False)
-    )
+    text = value if isinstance(value, str) and _is_simple(value) else _quoted(value)
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+
+
+def _quoted(value: Any) -> str:
+    # JSON lets some control characters pass that terminals obey.
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _is_simple(text: str) -> bool:

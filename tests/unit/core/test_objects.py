@@ -73,6 +73,20 @@ def test_a_ref_is_written_as_kubectl_names_objects() -> None:
     assert str(ObjectRef("", "Namespace", "", "shop")) == "namespace/shop"
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("system:node", "system:node"),
+        ("a b\\ü😀", "a b\\ü😀"),
+        ("a\n~ configmap/b: data (alice)", "a%0A~ configmap/b: data (alice)"),
+        ("a\x1b[31m\x9b", "a%1B[31m%C2%9B"),
+        ("a\u202eb\udc80", "a%E2%80%AEb%ED%B2%80"),
+    ],
+)
+def test_a_name_cannot_forge_a_message(name: str, written: str) -> None:
+    assert str(ObjectRef("", "Role", "shop", name)) == f"role/{written} -n shop"
+
+
 def test_the_group_is_what_stands_before_the_version() -> None:
     assert group_of("v1") == ""
     assert group_of("apps/v1") == "apps"
