@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
@@ -19,22 +21,39 @@ def in_parallel(tasks: Iterable[Callable[[], T]], limit: Limit) -> Iterator[tupl
 
     What a task raises is raised. Leaving early stops the limit, so that no task goes on trying.
     """
-    pool = concurrent.futures.ThreadPoolExecutor(WORKERS, thread_name_prefix="ebs")
+    pending = deque(tasks)
+    ended: queue.SimpleQueue[tuple[T] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        while True:
+            try:
+                task = pending.popleft()
+            except IndexError:
+                return
+            try:
+                ended.put((task(),))
+            except BaseException as error:  # noqa: BLE001 - raised again where results are taken
+                ended.put(error)
+
+    left = len(pending)
+    # Daemons: a run that is ended must not wait for an EC2 that does not answer.
+    for _ in range(min(WORKERS, left)):
+        threading.Thread(target=work, name="ebs", daemon=True).start()
     try:
-        running = {pool.submit(task) for task in tasks}
-        while running:
-            done, running = concurrent.futures.wait(
-                running, timeout=BEAT, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            if not done:
+        while left:
+            try:
+                result = ended.get(timeout=BEAT)
+            except queue.Empty:
                 yield None
-            for one in done:
-                yield (one.result(),)
-    except BaseException:
-        limit.stop()
-        raise
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            left -= 1
+            yield result
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        if left:
+            pending.clear()
+            limit.stop()
 
 
 def outcome(task: Callable[[], T], limit: Limit) -> Generator[None, None, T]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from kube2git import config, wiring
 from tests.ec2faults import Ec2
+from tests.faults import Answer, Reply, Request
 from tests.tool import Tool, make_tool
 from tests.unit.flows.snapshotting.test_copying import ELSEWHERE, World, make_ebs
 
@@ -66,3 +69,27 @@ def test_the_sidecar_copies_for_one_without_credentials(tool: Tool, ec2: Ec2) ->
         _, told = process.communicate(timeout=60)
     assert process.returncode == 0, told
     assert "/copy ebs: 1 told" in told
+
+
+def test_a_run_that_is_ended_waits_for_no_ec2(tool: Tool, ec2: Ec2) -> None:
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        while not is_over.wait(1):
+            yield b" "
+
+    def never_ending(request: Request, proper: Answer) -> Reply:
+        is_asked.set()
+        return Reply(200, headers={"Content-Type": "text/xml"}, stream=pieces())
+
+    ec2.on("DescribeSnapshots", never_ending)
+    with tool.start("snapshot", "copy", "--to-region", ELSEWHERE) as process:
+        try:
+            assert is_asked.wait(60)
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=60)
+        finally:
+            is_over.set()
+            process.kill()
+    assert process.returncode == 143, told
+    assert "the run was terminated" in told
