@@ -78,7 +78,8 @@ class Choice:
         self._check_names()
         selection = request.selection
         brings = request.is_partial and selection.cluster_scoped is ClusterScoped.AUTO
-        selected = {file.path for file in self.files}
+        # Labels are only known once a file is read: what they leave out may be needed all the same.
+        selected = set() if selection.labels else {file.path for file in self.files}
         self.pool = [
             file for file in files if brings and not file.namespace and file.path not in selected
         ]
@@ -175,12 +176,11 @@ def companions(
     """Return the cluster-scoped objects that the selected ones need, and why each comes along."""
     chosen = list(selected)
     pool = [manifest for manifest in others if not manifest.ref.namespace]
-    is_whole = request.selection.kinds.is_everything and not (
-        request.names or request.selection.labels
-    )
     homes = [manifest.ref.name for manifest in chosen if manifest.ref.kind_group == "Namespace"]
     found = needed_by(
-        [manifest.ref for manifest in chosen], [*chosen, *pool], homes if is_whole else ()
+        [manifest.ref for manifest in chosen],
+        [*chosen, *pool],
+        homes if request.takes_all_kinds else (),
     )
     by_ref = {manifest.ref: manifest for manifest in pool}
     return (

@@ -323,10 +323,14 @@ class Drafter:
         chosen = list(contents.manifests.values())
         if not self.choice.pool:
             return chosen, []
-        others = self.reader.read(self.choice.pool)
+        others = self.reader.read(
+            file for file in self.choice.pool if file.path not in contents.manifests
+        )
         found, why = companions(self.request, chosen, others.manifests.values())
-        is_part = not self.request.selection.only_needed_cluster_objects or self.request.names
-        if is_part or self.request.policy.only_data:
+        takes_whole_namespaces = (
+            self.request.takes_all_kinds and self.request.selection.only_needed_cluster_objects
+        )
+        if not takes_whole_namespaces or self.request.policy.only_data:
             # What was asked for is a part of a namespace: others may depend on what is there.
             found = [manifest for manifest in found if self._is_missing(manifest.ref)]
             missing = {manifest.ref for manifest in found}

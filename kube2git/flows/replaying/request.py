@@ -110,6 +110,11 @@ class ReplayRequest:
     def is_partial(self) -> bool:
         return bool(self.names) or not self.selection.is_everything
 
+    @property
+    def takes_all_kinds(self) -> bool:
+        """True when no OBJECT, kind or label limits what a namespace is selected with."""
+        return self.selection.kinds.is_everything and not (self.names or self.selection.labels)
+
 
 ASKED = "the user asked for it"
 """The reason of stances given on the command line."""

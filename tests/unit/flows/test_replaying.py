@@ -304,6 +304,26 @@ def test_a_name_is_looked_for_where_the_selection_says(repo: FakeRepo) -> None:
         plan(FakeTarget(), repo, away)
 
 
+@pytest.mark.parametrize(
+    ("limits", "is_left"),
+    [({}, False), ({"kinds": Patterns(("configmap",))}, True), ({"labels": "app=a"}, True)],
+)
+def test_a_part_of_a_namespace_leaves_what_it_needs_and_the_target_has(
+    repo: FakeRepo, limits: dict[str, Any], is_left: bool
+) -> None:
+    labelled = config_map("a", k="1")
+    labelled["metadata"]["labels"] = {"app": "a"}
+    commit(repo, namespace("shop"), labelled)
+    changed = namespace("shop")
+    changed["metadata"]["labels"] = {"by": "hand"}
+    request = ReplayRequest("main", selection=Selection(Patterns(("shop",)), **limits))
+    writes = plan(FakeTarget(objects=[changed]), repo, request).plan.writes
+    told = {action.ref.kind: str(action.action) for action in writes}
+    assert told == {"ConfigMap": "create"} | ({} if is_left else {"Namespace": "update"})
+    # Without it, it comes along.
+    assert len(plan(FakeTarget(), repo, request).plan.writes) == 2
+
+
 def test_a_broken_file_of_seals_does_not_stop_a_replay(repo: FakeRepo) -> None:
     with repo.writer(repo.tip()) as writer:
         writer.commit("merge", NOW, {layout.SEALS: writer.add(b"<<<<<<< HEAD\n")})
