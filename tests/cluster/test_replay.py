@@ -533,6 +533,10 @@ def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space:
         words = f"takes the node port {port} over from service/{holder} -n {space}"
         assert words in planned(report, name)["warnings"][0]
     assert found() == [30022, 30023, 30021, 30026, 30025]
+    put((30022, 30023, 30021), (30025, 30026))
+    replayer.tool.environ["KUBE2GIT_REPLAY_CONNECTIONS"] = "1"
+    replayer.replay("-n", space, "--recreate")
+    assert found() == [30022, 30023, 30021, 30025, 30026]
 
     # Whose port is somebody else's business is not moved, and who wants it is told so before.
     patch = '[{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 30024}]'
@@ -546,7 +550,7 @@ def test_services_swap_their_node_ports_in_one_replay(replayer: Replayer, space:
         in (planned(refused, "b")["reason"])
     )
     assert verdicts(refused) == {}
-    assert found() == [30024, 30023, 30021, 30026, 30025]
+    assert found() == [30024, 30023, 30021, 30025, 30026]
 
 
 def test_objects_that_would_become_one_are_refused_before_any_write(

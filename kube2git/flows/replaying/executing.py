@@ -12,7 +12,7 @@ from kube2git.core.health import Health
 from kube2git.core.objects import ObjectRef
 from kube2git.core.planning.edges import Strength, Until
 from kube2git.core.planning.graph import Graph, Wave
-from kube2git.core.planning.plan import Action, PlannedAction
+from kube2git.core.planning.plan import Action
 from kube2git.core.ports import Stopped
 from kube2git.core.report import Progress
 from kube2git.core.wire import Json
@@ -63,9 +63,16 @@ class Execution:
             self.draft.restores, self.draft.snapshotters, self.draft.name, self.view, self._waiter
         )
         self._writer = Writer(
-            self.draft, self.view, self._waiter, self._restorer.ready, lambda: self._deadline
+            self.draft,
+            self.view,
+            self._waiter,
+            self._restorer.ready,
+            lambda: self._deadline,
+            self._hasten,
         )
         self._lock = threading.Lock()
+        self._due: set[ObjectRef] = set()
+        """Whose turn it is, and that nobody has begun."""
         self._begun: set[ObjectRef] = set()
         self._seen: set[ObjectRef] = set()
         """Whose outcome has been told."""
@@ -165,16 +172,26 @@ class Execution:
             yield from self._told(refs)
 
     def _in_parallel(self, refs: Iterable[ObjectRef]) -> None:
+        turns = tuple(refs)
+        self._due = set(turns)
         try:
-            self.view.target.in_parallel(
-                [partial(self._one, self._actions[ref]) for ref in refs], self._must_end
-            )
+            self.view.target.in_parallel([partial(self._one, ref) for ref in turns], self._must_end)
         except ClusterUnreachableError as error:
             self.stopped = f"The API server could not be reached any more: {error}."
 
-    def _one(self, action: PlannedAction) -> None:
-        """Carry one action out; an API server that is gone ends the whole run."""
-        self._begun.add(action.ref)
+    def _hasten(self, ref: ObjectRef) -> None:
+        """Carry an action out before its turn, which may not come while others wait for it."""
+        if not self._must_end():
+            self._one(ref)
+
+    def _one(self, ref: ObjectRef) -> None:
+        """Carry one action out if it is due; an API server that is gone ends the whole run."""
+        with self._lock:
+            if ref not in self._due:
+                return
+            self._due.remove(ref)
+        action = self._actions[ref]
+        self._begun.add(ref)
         try:
             outcome, body = self._writer.carry_out(action)
         except ClusterUnreachableError:

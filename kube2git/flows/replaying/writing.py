@@ -58,6 +58,8 @@ class Writer:
     restorations: Mapping[ObjectRef, Restoration]
     """Claims whose data is at hand."""
     deadline: Callable[[], float]
+    hasten: Callable[[ObjectRef], None]
+    """Has another action begin that is due and has not."""
 
     def carry_out(self, action: PlannedAction) -> Result:
         """Return what came of an action, and the object as the server has it now."""
@@ -148,6 +150,7 @@ class Writer:
                 found = self.view.target.get(type, holder.namespace, holder.name)
                 if found is None or port not in node_ports(found):
                     break
+                self.hasten(holder)
                 time.sleep(0.1)
 
     def _create_with_data(self, action: PlannedAction, type: ResourceType) -> Result:

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import starmap
 from typing import Any
 
 import pytest
@@ -200,6 +201,49 @@ def test_a_run_that_is_ended_tells_what_was_done_so_far(repo: FakeRepo) -> None:
     (failed,) = [one for one in report.outcomes if one.verdict == "failed"]
     assert "it may be done or not" in failed.message
     assert verdicts(replay(FakeTarget(), repo)) == dict.fromkeys(("shop", "a", "b"), "created")
+
+
+def balanced_service(name: str, health_port: int) -> Json:
+    spec = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "healthCheckNodePort": health_port,
+        "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
+    }
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def test_one_writer_is_enough_to_make_services_anew_that_swap_a_port(repo: FakeRepo) -> None:
+    """The fake carries one action out after the other, as ``replay.connections: 1`` does."""
+    ports = {"lb-1": 30001, "lb-2": 30002, "lb-3": 30003}
+    target = FakeTarget(objects=[namespace("shop"), *starmap(balanced_service, ports.items())])
+    moved = zip(ports, (30002, 30003, 30001), strict=True)
+    commit(repo, namespace("shop"), *starmap(balanced_service, moved))
+
+    def keep_ports_apart(request: WriteRequest) -> None:
+        target.allow_all()
+        if request.verb is Verb.APPLY and isinstance(request.body, dict):
+            port = request.body["spec"]["healthCheckNodePort"]
+            if port in [one["spec"]["healthCheckNodePort"] for one in services(target)]:
+                target.refuse(f"service/{request.name} -n shop", 422, "Invalid")
+
+    draft = plan(target, repo)
+    # This port never changes on a server, so that one plans what the fake lets be updated.
+    anew = [replace(one, action=Action.RECREATE) for one in draft.plan.writes]
+    draft.plan = draft.plan.with_actions(anew)
+    target.before_write = keep_ports_apart
+    *_, report = replaying.carry_out(target, draft)
+    assert isinstance(report, ReplayReport)
+    assert verdicts(report) == dict.fromkeys(ports, "recreated")
+    found = {
+        one["metadata"]["name"]: one["spec"]["healthCheckNodePort"] for one in services(target)
+    }
+    assert found == {"lb-1": 30002, "lb-2": 30003, "lb-3": 30001}
+
+
+def services(target: FakeTarget) -> list[Json]:
+    return list(target.store.at("Service").values())
 
 
 def prune(kind: Prune) -> ReplayRequest:
