@@ -105,9 +105,10 @@ class Survey:
                 self._take(event, live, blob_id, known)
             elif isinstance(event, KindRead):
                 live.results[event.type.kind_group] = event
-                yield Progress(
-                    "reading the target", len(live.results), len(kinds.exported), len(live.objects)
-                )
+                # Kinds that are read for the sake of others are nobody's progress.
+                done = len(kinds.exported.keys() & live.results.keys())
+                total = len(kinds.exported)
+                yield Progress("reading the target", done, total, len(live.objects))
         yield live
 
     def _take(

@@ -124,6 +124,14 @@ def test_a_commit_goes_into_an_empty_cluster_in_its_order_and_then_there_is_noth
     assert target.sent == []
 
 
+def test_progress_counts_the_kinds_that_are_wanted(repo: FakeRepo) -> None:
+    request = ReplayRequest("main", names=parse_object_names(["cm/a"], "shop"))
+    events = replaying.make_plan(FakeTarget(), repo, request, rules=RULES, clock=lambda: NOW)
+    told = [one for one in events if isinstance(one, Progress) and one.kinds_total]
+    assert told
+    assert max(one.kinds_done for one in told) == told[-1].kinds_total
+
+
 def test_the_inventory_is_there_before_the_first_object_and_knows_uids_afterwards(
     repo: FakeRepo,
 ) -> None:
