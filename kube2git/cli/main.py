@@ -35,7 +35,7 @@ COMMANDS: dict[str, str] = {
     "version": "Print the version.",
 }
 """Command -> its one-line help; the code is in the module of the same name."""
-_UNTOLD = "what is not reported above was done in part, or not at all"
+_UNTOLD = "what is not reported above may be done or not"
 """Of a run that was ended, wherever it was; commands that know better say so."""
 
 
