@@ -29,10 +29,19 @@ def make(path: Path, text: Callable[[], str]) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise UsageError(
-            f"the key file {path} cannot be written: {error.strerror}",
-            hint="Choose another place for it in the section sealing of the configuration.",
-        ) from None
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text())
+        raise _unwritable(path, error) from None
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text())
+    except OSError as error:
+        # Half a key would be taken for the key, and never be made again.
+        path.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
     return True
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"the key file {path} cannot be written: {error.strerror}",
+        hint="Choose another place for it in the section sealing of the configuration.",
+    )

@@ -59,16 +59,15 @@ class RunLock:
         try:
             self._take()
             text = os.pread(self.descriptor, 1 << 20, 0)
+            self._note = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
+            self._is_tidy = not text.strip()
+            if self._is_tidy:
+                self._write()
         except BaseException:
             os.close(self.descriptor)
             raise
         self._depth = 1
-        self._note = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
-        self._is_tidy = not text.strip()
-        if self._is_tidy:
-            self._write()
-            return None
-        return _parse(text)
+        return None if self._is_tidy else _parse(text)
 
     def forget(self) -> None:
         """Replace a dead holder's note by ours, once what it left is tidied up."""
@@ -98,10 +97,13 @@ class RunLock:
             self._path.parent.mkdir(exist_ok=True)
             return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise Kube2gitError(
-                f"The repository {self._shown} cannot be written to: {error.strerror}.",
-                hint="Check the owner and the permissions of its folder.",
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> Kube2gitError:
+        return Kube2gitError(
+            f"The repository {self._shown} cannot be written to: {error.strerror}.",
+            hint="Check the free space on the disk, and the owner and permissions of its folder.",
+        )
 
     def _take(self) -> None:
         deadline = time.monotonic() + self._wait
@@ -127,8 +129,11 @@ class RunLock:
 
     def _write(self) -> None:
         text = json.dumps(self._note).encode()
-        os.pwrite(self.descriptor, text, 0)
-        os.ftruncate(self.descriptor, len(text))
+        try:
+            os.pwrite(self.descriptor, text, 0)
+            os.ftruncate(self.descriptor, len(text))
+        except OSError as error:
+            raise self._unwritable(error) from None
 
 
 def break_stale(step: Mapping[str, Any]) -> None:
