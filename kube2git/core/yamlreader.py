@@ -36,6 +36,11 @@ class YamlError(Kube2gitError, ValueError):
         """Counted from 1, as is ``column``; 0 when it is the file as a whole."""
         self.column = column
 
+    def without_source(self) -> str:
+        """Return where in the file, what, and the remedy, where the file is named already."""
+        place = f"line {self.line}, column {self.column}: " if self.line else ""
+        return f"{place}{self.problem}. {self.hint}"
+
 
 class Located(NamedTuple):
     """A document, and the lines of the file where its keys and list items stand."""
@@ -61,7 +66,9 @@ def read(data: bytes, source: str, *, may_be_empty: bool = False) -> Located:
     if not isinstance(body, dict):
         raise YamlError(
             "the file is empty" if body is None else "the file does not hold keys and values",
-            hint="Write one object there, beginning with apiVersion, kind and metadata.",
+            hint="Write settings there, one below the other, such as repo: PATH."
+            if may_be_empty
+            else "Write one object there, beginning with apiVersion, kind and metadata.",
             source=source,
         )
     return Located(body, builder.lines)

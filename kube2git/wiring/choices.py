@@ -88,7 +88,7 @@ def transforms(settings: Settings) -> tuple[Transform, ...]:
         except OSError as error:
             raise UsageError(f"the file {path} cannot be read: {error.strerror}") from None
         except yamlio.YamlError as error:
-            raise ConfigError(str(path), [error.problem]) from None
+            raise ConfigError(str(path), [error.without_source()]) from None
         found.append(velero.parse(body, lambda text: yamlio.decode(text.encode())))
     return tuple(found)
 

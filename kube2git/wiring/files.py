@@ -47,7 +47,7 @@ def settings_of(
     try:
         located = yamlio.decode_config(text, source=source)
     except yamlio.YamlError as error:
-        raise ConfigError(source, [error.problem]) from None
+        raise ConfigError(source, [error.without_source()]) from None
     return load(located.body, source=source, lines=located.lines, environ=environ, flags=flags)
 
 

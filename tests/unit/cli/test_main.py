@@ -37,6 +37,22 @@ def test_the_reason_of_a_failure_is_left_for_kubernetes(reason: Path, tmp_path: 
     assert "\n" not in words
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("repo: a\nrepo: b\n", "line 2, column 1: the key repo stands here a second time. Remove"),
+        ("git: {branch: main\n", "line 2, column 1: this is not valid YAML. Check the indentation"),
+        ("- a\n", "the file does not hold keys and values. Write settings there"),
+    ],
+)
+def test_where_a_config_file_is_broken_is_told_with_the_remedy(
+    reason: Path, tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "kube2git.yaml").write_text(text)
+    assert run("export") == 2
+    assert f"kube2git.yaml has a problem: {told}" in reason.read_text()
+
+
 def test_an_exit_code_without_words_is_named(reason: Path, tmp_path: Path) -> None:
     (tmp_path / "kube2git.yaml").write_text("{}")
     assert run("check") == 1
