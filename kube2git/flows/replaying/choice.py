@@ -110,10 +110,13 @@ class Choice:
             if not is_there and request.policy.prune is Prune.NONE:
                 globs = () if name.namespace else request.selection.namespaces.texts
                 where = "".join(f" -n {glob}" for glob in globs)
+                more = (
+                    "; to delete it from the cluster because the commit lacks it, add --prune=all"
+                )
+                more = "" if request.policy.only_data else more
                 raise RepositoryNotFoundError(
                     f"{name}{where} is not in the repository at {request.revision}",
-                    hint=f"`kube2git log {name}` tells when it was; to delete it from the "
-                    "cluster because the commit lacks it, add --prune=all.",
+                    hint=f"`kube2git log {name}` tells when it was{more}.",
                 )
 
     def _rehearsed(self, homes: Collection[str], started: str) -> tuple[str, ...]:

@@ -26,6 +26,11 @@ LABEL = "kube2git.io/inventory"
 SHARD = 1000
 _FILE = "entries.json.gz"
 
+_REMEDY = (
+    "Give this identity the right to it, choose another namespace with "
+    "replay.inventory_namespace, or set that empty to keep none."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -72,7 +77,7 @@ class Inventory:
             try:
                 shard = target.get(found.type, namespace, found._name(number))
             except ClusterDeniedError as error:
-                found.denial = error
+                found.denial = ClusterDeniedError(str(error), hint=_REMEDY)
                 break
             if shard is None:
                 break
@@ -158,8 +163,7 @@ class Inventory:
             raise Kube2gitError(
                 f"the inventory configmap/{name} -n {self.namespace} cannot be written "
                 f"(status {answer.status})",
-                hint="Give this identity the right to it, choose another namespace with "
-                "replay.inventory_namespace, or set that empty to keep none.",
+                hint=_REMEDY,
             )
         self._versions[number] = answer.body["metadata"]["resourceVersion"]
         self._written[number] = data

@@ -23,7 +23,7 @@ from kube2git.core.ports import KindStatus, Signature, Verb, WriteRequest
 from kube2git.core.report import Progress
 from kube2git.core.sealing import Recipients, Sealing, fingerprints, new_identity, seal_rules
 from kube2git.core.selection import Patterns, Selection, parse_object_names
-from kube2git.errors import RefusedError, RepositoryNotFoundError
+from kube2git.errors import ClusterDeniedError, RefusedError, RepositoryNotFoundError
 from kube2git.flows import replaying
 from kube2git.flows.replaying import Draft, DryRun, ReplayReport, ReplayRequest, Verdict
 from tests.fakes.cluster import FakeCluster
@@ -374,6 +374,14 @@ def test_a_part_of_a_namespace_leaves_what_it_needs_and_the_target_has(
     assert told == {"ConfigMap": "create"} | ({} if is_left else {"Namespace": "update"})
     # Without it, it comes along.
     assert len(plan(FakeTarget(), repo, request).plan.writes) == 2
+
+
+def test_who_may_not_read_the_inventory_learns_how_to_do_without(repo: FakeRepo) -> None:
+    target = FakeTarget()
+    target.forbid("ConfigMap", except_in=["shop"])
+    with pytest.raises(ClusterDeniedError, match="kube2git-inventory") as told:
+        replay(target, repo)
+    assert "replay.inventory_namespace" in told.value.hint
 
 
 def test_a_broken_file_of_seals_does_not_stop_a_replay(repo: FakeRepo) -> None:
