@@ -78,7 +78,9 @@ class Asker:
     def _can_be_asked(self, action: PlannedAction) -> bool:
         if action.action not in (Action.CREATE, Action.UPDATE):
             return False
-        if self.view.type_of(action.ref, action.api_version) is None:
+        type = self.view.type_of(action.ref, action.api_version)
+        if type is None or type.version not in (type.versions or (type.version,)):
+            # A definition of the same commit is to bring it.
             return False
         home = action.ref.namespace
         if home and ObjectRef("", NAMESPACE, "", home) in self._creating:

@@ -168,6 +168,12 @@ class Contents:
     def keep(self, wants: Callable[[Manifest], bool]) -> None:
         """Forget the objects that are not wanted after all."""
         self.manifests = {path: found for path, found in self.manifests.items() if wants(found)}
+        # Labels stand in clear beside what is sealed.
+        self.unreadable = [
+            entry
+            for entry in self.unreadable
+            if entry.ref not in self.sealed or wants(Manifest.of(self.sealed[entry.ref]))
+        ]
 
 
 def _filed(tree: Mapping[str, str]) -> Iterator[FiledObject]:

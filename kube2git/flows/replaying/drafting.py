@@ -214,9 +214,10 @@ class Drafter:
                 if moved.source in contents.sealed
             }
             | {
-                entry.ref: contents.sealed[entry.ref]
+                ref: _in_namespace(contents.sealed[entry.ref], ref.namespace)
                 for entry in contents.unreadable
                 if entry.ref in contents.sealed
+                for ref in self._moved(entry.ref)
             },
             restores=data.restores,
             snapshotters=data.snapshotters,
@@ -380,7 +381,11 @@ class Drafter:
                 origins=self.choice.origins,
                 selects=self._selects,
             ),
-            unreadable=contents.unreadable,
+            unreadable=[
+                replace(entry, ref=ref)
+                for entry in contents.unreadable
+                for ref in (self._moved(entry.ref) if entry.ref else (None,))
+            ],
             storage=self._storage(remapped),
             problems=problems,
             warnings=warnings,
@@ -389,6 +394,14 @@ class Drafter:
                 for ref, meta in self.live.settled.values()
                 if self.choice.chooser.wants(ref)
             },
+        )
+
+    def _moved(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """Return what an object of the commit, whose body is not known, is in the target."""
+        if not ref.namespace:
+            return (ref,)
+        return tuple(
+            ref._replace(namespace=new) for new in self.choice.names.targets(ref.namespace)
         )
 
     def _storage(self, remapped: Remapped) -> SharedStorage:
@@ -401,6 +414,12 @@ class Drafter:
     def _selects(self, ref: ObjectRef) -> bool:
         known = self.live.objects.get(ref)
         return self.choice.selects(ref, known.manifest if known else None)
+
+
+def _in_namespace(body: Json, namespace: str) -> Json:
+    if not namespace:
+        return body
+    return {**body, "metadata": {**body["metadata"], "namespace": namespace}}
 
 
 def ref_of_kind(kind_group: str) -> ObjectRef:

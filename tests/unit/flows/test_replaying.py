@@ -49,11 +49,19 @@ def config_map(name: str, **data: str) -> Json:
 
 
 SHOP = (namespace("shop"), config_map("a", k="1"), config_map("b", k="1"))
+SEALED: Json = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "db", "namespace": "shop"},
+    "data": {"password": "ENC[AES256_GCM,data:xx]"},
+    "sops": {"mac": "x"},
+}
+KINDS = ("ConfigMap", "Namespace", "Secret")
 
 
 def commit(repo: FakeRepo, *bodies: Json) -> None:
     """Make the tip hold these objects and nothing else."""
-    kinds = {kind: KindCoverage(KindStatus.LISTED, ("v1",)) for kind in ("ConfigMap", "Namespace")}
+    kinds = {kind: KindCoverage(KindStatus.LISTED, ("v1",)) for kind in KINDS}
     data = {layout.path_of(ref_of(body)): yamlio.encode(body) for body in bodies}
     data[layout.COVERAGE] = yamlio.encode(Coverage("source", kinds).to_data())
     tip = repo.tip()
@@ -322,19 +330,57 @@ def test_a_guard_stops_everything_before_the_first_write(repo: FakeRepo) -> None
 def test_a_sealed_object_without_a_key_is_told(
     repo: FakeRepo, passes: bool, action: Action
 ) -> None:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "db", "namespace": "shop"},
-        "data": {"password": "ENC[AES256_GCM,data:xx]"},
-        "sops": {"mac": "x"},
-    }
-    commit(repo, *SHOP, secret)
+    commit(repo, *SHOP, SEALED)
     request = ReplayRequest("main", policy=Policy(without_secrets=passes))
     draft = plan(FakeTarget(), repo, request)
     (found,) = [one for one in draft.plan.actions if one.ref.kind == "Secret"]
     assert found.action is action
     assert draft.plan.is_complete is passes
+
+
+def test_what_cannot_be_unsealed_is_known_by_its_name_in_the_target(repo: FakeRepo) -> None:
+    commit(repo, *SHOP, SEALED)
+    live = {**SEALED, "metadata": {"name": "db", "namespace": "copy"}, "data": {"password": "eA=="}}
+    request = ReplayRequest(
+        "main",
+        selection=Selection(Patterns(("shop",))),
+        maps=("shop=copy",),
+        policy=Policy(prune=Prune.ALL, allowed=frozenset(Allowance), without_secrets=True),
+    )
+    draft = plan(FakeTarget(objects=[namespace("copy"), live]), repo, request)
+    (found,) = [one for one in draft.plan.actions if one.ref.kind == "Secret"]
+    assert (found.ref.namespace, found.action) == ("copy", Action.SKIP)
+    others = replace(request, selection=Selection(Patterns(("shop",)), labels="app=other"))
+    assert plan(FakeTarget(), repo, others).plan.actions == ()
+
+
+def test_a_version_that_the_commit_is_to_bring_is_not_asked_for(repo: FakeRepo) -> None:
+    def definition(version: str) -> Json:
+        served = {"name": version, "served": True, "storage": True}
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.example.com"},
+            "spec": {
+                "group": "example.com",
+                "names": {"kind": "Thing", "plural": "things"},
+                "scope": "Namespaced",
+                "versions": [served],
+            },
+        }
+
+    def thing(version: str) -> Json:
+        place = {"name": "t", "namespace": "shop"}
+        return {"apiVersion": f"example.com/{version}", "kind": "Thing", "metadata": place}
+
+    commit(repo, *SHOP, definition("v1"), thing("v1"))
+    target = FakeTarget(objects=[*SHOP])
+    target.add_type(ResourceType("example.com", "v2", "Thing", "things", True, versions=("v2",)))
+    target.put(definition("v2"))
+    target.put(thing("v2"))
+    draft = plan(target, repo)
+    assert "Thing" in {action.ref.kind for action in draft.plan.writes}
+    assert "Thing" not in {one.type.kind for one in target.dry_runs}
 
 
 def test_an_object_that_the_commit_lacks_is_told_at_once(repo: FakeRepo) -> None:
