@@ -183,7 +183,8 @@ class Listing:
             narrow = self.selection.labels or not self.selection.namespaces.is_everything
             kinds[kind] = now if is_cut and not narrow else merge(self.before.kinds.get(kind), now)
         left_out = dict(self.left_out)
-        if not self.selection.kinds.is_everything:
+        is_narrow = self.selection.cluster_scoped is ClusterScoped.NO
+        if is_narrow or not self.selection.kinds.is_everything:
             left_out = {**self.before.left_out, **left_out}
         return Coverage(cluster or self.before.cluster, kinds, left_out)
 

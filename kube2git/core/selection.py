@@ -97,6 +97,12 @@ class Selection:
         """Tell whether a kind that goes by these names, in lower case, is selected."""
         return self._lower_kinds.match(*names)
 
+    def unknown_kinds(self, types: Iterable[ResourceType]) -> list[str]:
+        """Return the words of the selection, globs aside, by which none of the kinds goes."""
+        known = {name for type in types for name in type.names()}
+        words = {text.removeprefix("!") for text in self._lower_kinds.texts}
+        return sorted(word for word in words - known if not re.search(r"[*?\[]", word))
+
     def wants_namespace(self, name: str) -> bool:
         return self.namespaces.match(name)
 

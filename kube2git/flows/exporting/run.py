@@ -205,6 +205,12 @@ class Run:
     def _choose_kinds(self, discovery: Discovery, sealer: Sealer | None) -> Kinds:
         sealed = frozenset(self.sealing.rules) if self.sealing and sealer else frozenset()
         kinds = choose_kinds(discovery, self.request.selection, self.rules, sealed)
+        unknown = self.request.selection.unknown_kinds(discovery.types)
+        # One of a group whose backend is down is told as such.
+        if unknown and not discovery.failed:
+            self.warnings.append(
+                f"The selection names {', '.join(unknown)}, and the cluster has no such kind."
+            )
         if SECRET in kinds.left_out:
             self.warnings.append(
                 "Secrets are left out, because no recipient is configured to seal their values. "

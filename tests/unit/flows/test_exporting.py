@@ -10,6 +10,7 @@ import pytest
 
 from kube2git.core import yamlio
 from kube2git.core.cleaning import RuleSet
+from kube2git.core.objects import ResourceType
 from kube2git.core.ports import KindStatus
 from kube2git.core.report import ExportReport, Progress
 from kube2git.core.sealing import (
@@ -474,6 +475,22 @@ def test_files_that_somebody_broke_are_written_anew_or_removed(
     told = [(str(item.change), item.ref.name) for item in world.export().changes]
     assert told == [("changed", "a"), ("removed", "b"), ("changed", "c"), ("changed", "db")]
     assert world.export().commit == ""
+
+
+def test_runs_over_other_parts_do_not_take_turns_in_changing_the_coverage(world: World) -> None:
+    world.cluster.add_type(ResourceType("", "v1", "Node", "nodes", False, frozenset({"list"})))
+    world.export()
+    coverage = yamlio.decode(world.files[".kube2git/coverage.yaml"])
+    assert coverage["leftOut"]["Node"] == "nodes"
+    for selection in (Selection(cluster_scoped=ClusterScoped.NO), Selection()):
+        assert world.export(selection=selection).commit == ""
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_told(world: World) -> None:
+    for text in ("configmpas", "!Secrt", "ConfigMap", "cm*", "nope.*"):
+        report = world.export(selection=Selection(kinds=Patterns((text,))))
+        named = [warning for warning in report.warnings if text.strip("!").lower() in warning]
+        assert bool(named) == (text in ("configmpas", "!Secrt")), text
 
 
 def test_with_labels_a_broken_file_stays_since_nobody_knows_its_labels(world: World) -> None:
