@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from kube2git.cli import output
+
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -18,5 +20,5 @@ def command(*, shell: str) -> int:
 
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the three shells are click's own
-    click.echo(kind(cli, {}, "kube2git", "_KUBE2GIT_COMPLETE").source())
+    output.answer([kind(cli, {}, "kube2git", "_KUBE2GIT_COMPLETE").source()])
     return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import click
 
 from kube2git.cli import stopping
+from kube2git.errors import Kube2gitError
 from kube2git.render import style
 
 if TYPE_CHECKING:
@@ -31,14 +32,26 @@ def paint() -> style.Paint:
 def answer(lines: Iterable[str]) -> None:
     """Print lines to stdout."""
     for line in lines:
-        click.echo(line)
+        answer_text(f"{line}\n")
+
+
+def answer_text(text: str) -> None:
+    """Print text to stdout as it is."""
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Kube2gitError(f"The answer could not be written: {error.strerror}.") from None
 
 
 def answer_json(data: Any) -> None:
     """Print one JSON document to stdout."""
     from kube2git.core import wire
 
-    click.echo(wire.readable(data))
+    answer_text(f"{wire.readable(data)}\n")
 
 
 def tell(lines: Iterable[str]) -> None:

@@ -56,5 +56,5 @@ def command(*, where: str, namespace: str | None, reveal: bool, **given: Any) ->
         output.answer_json(bodies[0] if len(bodies) == 1 else bodies)
     else:
         texts = (yamlio.encode(body).decode() for _, body in shown)
-        click.echo("---\n".join(texts), nl=False)
+        output.answer_text("---\n".join(texts))
     return 0

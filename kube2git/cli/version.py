@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from kube2git import __version__
+from kube2git.cli import output
 
 
 @click.command("version")
 def command() -> int:
     """Print the version."""
-    click.echo(f"kube2git {__version__}")
+    output.answer([f"kube2git {__version__}"])
     return 0

@@ -57,6 +57,11 @@ def _not_found(git: Git, branch_ref: str, revision: str) -> RepositoryNotFoundEr
             f"There is no commit {revision}: the branch {branch} has no commit yet.",
             hint="Make the first one with `kube2git export`.",
         )
+    if ".." in revision:
+        return RepositoryNotFoundError(
+            f"{revision} is not one commit.",
+            hint="Name one; `kube2git diff` takes two, with a space between them.",
+        )
     return RepositoryNotFoundError(
         f"There is no commit {revision} in the repository.",
         hint="`kube2git log` lists the commits; a short id needs enough digits to be unique.",

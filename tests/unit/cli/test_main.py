@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,19 @@ def test_where_a_config_file_is_broken_is_told_with_the_remedy(
     (tmp_path / "kube2git.yaml").write_text(text)
     assert run("export") == 2
     assert f"kube2git.yaml has a problem: {told}" in reason.read_text()
+
+
+def test_an_answer_that_cannot_be_written_is_told_and_is_no_bug() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kube2git.cli.main", "version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert done.stderr == "error: The answer could not be written: No space left on device.\n"
 
 
 def test_an_exit_code_without_words_is_named(reason: Path, tmp_path: Path) -> None:

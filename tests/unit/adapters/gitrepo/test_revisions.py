@@ -65,6 +65,11 @@ def test_what_is_not_there_is_told(repo: GitRepository, unknown: str) -> None:
     assert "kube2git log" in failure.value.hint
 
 
+def test_a_range_is_told_from_what_is_not_there(repo: GitRepository) -> None:
+    with pytest.raises(RepositoryNotFoundError, match=r"HEAD~1\.\.HEAD is not one commit"):
+        repo.resolve("HEAD~1..HEAD")
+
+
 def test_a_branch_that_is_not_there_is_told(repo: GitRepository) -> None:
     with pytest.raises(RepositoryNotFoundError, match="other"):
         repo.resolve("other@{yesterday}")
