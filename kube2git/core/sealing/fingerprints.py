@@ -38,7 +38,7 @@ def parse_key(text: str) -> bytes:
     if len(key) != KEY_SIZE:
         raise SealingKeyError(
             "The fingerprint key is not 32 bytes in base64.",
-            hint="Make a new one with `kube2git init`; everything is sealed again once.",
+            hint="Remove it, and the next export makes a new one and seals everything again, once.",
         )
     return key
 
