@@ -30,6 +30,8 @@ class Scope:
     """Namespace in the target -> namespace in the commit, where they differ."""
     selects: Callable[[ObjectRef], bool] = lambda _: True
     """Whether an export of the same selection would hold an object of the target."""
+    passed_over: frozenset[ObjectRef] = frozenset()
+    """Objects of the commit, as they are called in the target, whose labels are not selected."""
 
 
 _KIND_GUARDS: tuple[tuple[str, Allowance, str], ...] = (
@@ -54,7 +56,7 @@ def plan_deletions(
 ) -> tuple[PlannedAction, ...]:
     """Return what the prune policy deletes, and what it would if nothing held it back.
 
-    ``desired`` has every object of the commit, those among them that could not be read.
+    ``desired`` has every object of the commit that is selected, those that could not be read too.
     """
     if policy.prune is Prune.NONE:
         return ()
@@ -84,7 +86,9 @@ def plan_deletions(
 
 
 def _held_back(ref: ObjectRef, live: LiveObject, policy: Policy, scope: Scope) -> str:
-    """Return why an object that the commit lacks is not deleted; "" when it is."""
+    """Return why an object that is not to be there is not deleted; "" when it is."""
+    if ref in scope.passed_over:
+        return "The commit holds it, with labels that are not selected."
     home = ref.name if ref.kind_group == "Namespace" else ref.namespace
     if policy.protects(home):
         return f"The commit does not hold it. The namespace {home} belongs to the cluster itself."

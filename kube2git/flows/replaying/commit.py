@@ -154,6 +154,8 @@ class Contents:
     unreadable: list[Unreadable] = field(default_factory=list)
     sealed: dict[ObjectRef, Json] = field(default_factory=dict)
     """Files as they were before they were unsealed: they tell which values must not be shown."""
+    dropped: set[ObjectRef] = field(default_factory=set)
+    """Objects that are in the commit and, for their labels, not wanted."""
     _paths: dict[ObjectRef, str] = field(default_factory=dict)
 
     def add(self, path: str, manifest: Manifest) -> None:
@@ -166,14 +168,14 @@ class Contents:
             self.manifests[path] = manifest
 
     def keep(self, wants: Callable[[Manifest], bool]) -> None:
-        """Forget the objects that are not wanted after all."""
-        self.manifests = {path: found for path, found in self.manifests.items() if wants(found)}
+        """Forget the objects that are not wanted after all, but for what they are called."""
+        found = self.manifests
+        self.manifests = {path: manifest for path, manifest in found.items() if wants(manifest)}
+        self.dropped |= {found[path].ref for path in found.keys() - self.manifests.keys()}
         # Labels stand in clear beside what is sealed.
-        self.unreadable = [
-            entry
-            for entry in self.unreadable
-            if entry.ref not in self.sealed or wants(Manifest.of(self.sealed[entry.ref]))
-        ]
+        unwanted = {ref for ref, body in self.sealed.items() if not wants(Manifest.of(body))}
+        self.dropped |= unwanted
+        self.unreadable = [entry for entry in self.unreadable if entry.ref not in unwanted]
 
 
 def _filed(tree: Mapping[str, str]) -> Iterator[FiledObject]:

@@ -380,6 +380,9 @@ class Drafter:
                 owned={ref: uid for ref, uid in self.inventory.owned.items() if self._selects(ref)},
                 origins=self.choice.origins,
                 selects=self._selects,
+                passed_over=frozenset(
+                    moved for ref in contents.dropped for moved in self._moved(ref)
+                ),
             ),
             unreadable=[
                 replace(entry, ref=ref)
@@ -397,7 +400,9 @@ class Drafter:
         )
 
     def _moved(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
-        """Return what an object of the commit, whose body is not known, is in the target."""
+        """Return what an object of the commit is called in the target."""
+        if ref.kind_group == NAMESPACE:
+            return tuple(ref._replace(name=new) for new in self.choice.names.targets(ref.name))
         if not ref.namespace:
             return (ref,)
         return tuple(

@@ -354,6 +354,26 @@ def test_what_cannot_be_unsealed_is_known_by_its_name_in_the_target(repo: FakeRe
     assert plan(FakeTarget(), repo, others).plan.actions == ()
 
 
+@pytest.mark.parametrize("kind", [Prune.ALL, Prune.OWNED])
+def test_what_the_commit_holds_under_other_labels_is_not_pruned(
+    repo: FakeRepo, kind: Prune
+) -> None:
+    target = FakeTarget()
+    maps = ("shop=copy",)
+    replay(target, repo, ReplayRequest("main", maps=maps))
+    labelled = config_map("a", k="1")
+    labelled["metadata"] = {"name": "a", "namespace": "copy", "labels": {"app": "web"}}
+    target.put(labelled)
+    policy = Policy(prune=kind, allowed=frozenset(Allowance))
+    request = ReplayRequest("main", selection=Selection(labels="app=web"), maps=maps, policy=policy)
+    found = {str(action.ref): action for action in plan(target, repo, request).plan.actions}
+    assert found["configmap/a -n copy"].action is Action.SKIP
+    assert "The commit holds it" in found["configmap/a -n copy"].reason
+    commit(repo, namespace("shop"), config_map("b", k="1"))
+    found = {str(action.ref): action for action in plan(target, repo, request).plan.actions}
+    assert found["configmap/a -n copy"].action is Action.DELETE
+
+
 def test_a_version_that_the_commit_is_to_bring_is_not_asked_for(repo: FakeRepo) -> None:
     def definition(version: str) -> Json:
         served = {"name": version, "served": True, "storage": True}
