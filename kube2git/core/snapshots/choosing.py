@@ -66,12 +66,17 @@ class NobodyError(ValueError):
     """No snapshotter takes the volume; the message is a whole sentence."""
 
 
+class UnansweredError(NobodyError):
+    """One that might take the volume could not be asked, so that its snapshot is missing."""
+
+
 def choose(
     volume: Volume, snapshotters: Mapping[str, Snapshotter], rule: ClassRule | None = None
 ) -> Chosen:
     """Return who takes a volume's snapshot: as configured, or the first one that can.
 
-    Raise NobodyError with the reasons of all that were asked.
+    Raise NobodyError with the reasons of all that were asked, and of its kinds UnansweredError when
+    one of them did not answer.
     """
     rule = rule or ClassRule()
     asked = dict(snapshotters)
@@ -84,15 +89,16 @@ def choose(
             )
         asked = {rule.snapshotter: asked[rule.snapshotter]}
     reasons = []
+    kind = NobodyError
     for method, snapshotter in asked.items():
         try:
             reason = snapshotter.why_not(volume)
         except Kube2gitError as error:
-            reason = f"{error}."
+            reason, kind = f"{error}.", UnansweredError
         if not reason:
             return Chosen(volume, method, rule.snapshot_class)
         reasons.append(reason)
-    raise NobodyError(" ".join(reasons) or "No snapshotter is installed.")
+    raise kind(" ".join(reasons) or "No snapshotter is installed.")
 
 
 def mounted_claims(pod: Json) -> tuple[ClaimRef, ...]:

@@ -111,13 +111,15 @@ class Book:
                 one.volume.claim, Stage.CUT, one.method, reason=reason
             )
 
-    def skip(self, volume: Volume, reason: str) -> None:
+    def leave(self, volume: Volume, stage: Stage, reason: str) -> None:
+        """Note that nobody takes a volume: SKIPPED, or FAILED where somebody should have."""
         claim = volume.claim
-        self.outcomes[claim] = VolumeOutcome(claim, Stage.SKIPPED, reason=reason)
+        self.outcomes[claim] = VolumeOutcome(claim, stage, reason=reason)
         record = self.record(claim, volume)
         if volume.driver:
             record = replace(record, volume=volume)
-        self._records[claim] = replace(record, trouble=Trouble(Stage.SKIPPED, reason))
+        run = self._run if stage is Stage.FAILED else ""
+        self._records[claim] = replace(record, trouble=Trouble(stage, reason, run))
 
     def fail(self, one: Chosen, reason: str) -> None:
         claim = one.volume.claim

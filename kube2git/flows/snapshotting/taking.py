@@ -18,6 +18,7 @@ from kube2git.core.snapshots.choosing import (
     ClaimSelection,
     ClassRule,
     NobodyError,
+    UnansweredError,
     bundle,
     choose,
     cut_requests,
@@ -173,8 +174,10 @@ class Snapshotting:
                 volume = _volume(claims, body)
                 rule = self._request.classes.get(volume.storage_class)
                 chosen.append(choose(volume, self._snapshotters, rule))
+            except UnansweredError as error:
+                book.leave(volume, Stage.FAILED, str(error))
             except (NoVolumeError, NobodyError) as error:
-                book.skip(volume, str(error))
+                book.leave(volume, Stage.SKIPPED, str(error))
         return chosen
 
     def _batches(

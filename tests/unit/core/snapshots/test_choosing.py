@@ -12,6 +12,7 @@ from kube2git.core.snapshots.choosing import (
     ClaimSelection,
     ClassRule,
     NobodyError,
+    UnansweredError,
     bundle,
     choose,
     cut_requests,
@@ -99,7 +100,7 @@ class TestWho:
 
         broken = Unreachable(FakeStorage(), "broken")
         assert choose(volume("a"), {"broken": broken, **self.all}).method == "two"
-        with pytest.raises(NobodyError, match="no credentials for fake"):
+        with pytest.raises(UnansweredError, match="no credentials for fake"):
             choose(volume("a"), {"broken": broken})
 
 

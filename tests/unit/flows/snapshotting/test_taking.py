@@ -9,7 +9,7 @@ import pytest
 
 from kube2git.core.ports import CommitWriter
 from kube2git.core.selection import Patterns, Selection
-from kube2git.core.snapshots import ClaimRef, Stage, Wait
+from kube2git.core.snapshots import ClaimRef, Stage, Volume, Wait
 from kube2git.core.snapshots.choosing import ANNOTATION, ClaimSelection, ClassRule
 from kube2git.errors import (
     ClusterDeniedError,
@@ -19,7 +19,7 @@ from kube2git.errors import (
 )
 from kube2git.flows.snapshotting import CreateReport, create
 from tests.fakes.repo import FakeRepo
-from tests.fakes.snapshotter import NEVER
+from tests.fakes.snapshotter import NEVER, FakeSnapshotter
 from tests.unit.flows.snapshotting.world import World, outcomes
 
 DATA = ClaimRef("shop", "data")
@@ -68,6 +68,24 @@ def test_what_cannot_be_taken_is_said_once_and_does_not_change_the_record_again(
     assert (trouble.stage, trouble.reason) == (Stage.SKIPPED, "The claim is not bound to a volume.")
     assert "snapshots/shop/out.yaml" not in world.files
     assert world.create().commit == ""
+
+
+def test_a_snapshotter_that_does_not_answer_is_a_failure_and_nothing_to_pass_over() -> None:
+    class Absent(FakeSnapshotter):
+        def why_not(self, volume: Volume) -> str:
+            raise SnapshotterError(f"nobody to take {volume.claim} listens at /s")
+
+    world = World("data")
+    world.put("pending", phase="Pending")
+    world.create()
+    world.snapshotters = {"fake": Absent(world.storage)}
+    report = world.create()
+    assert outcomes(report) == {"data": "failed", "pending": "skipped"}
+    assert not report.snapshots.is_complete
+    trouble = world.record("data").trouble
+    assert trouble is not None
+    assert (trouble.stage, trouble.run) == (Stage.FAILED, report.run)
+    assert len(world.handles("data")) == 1
 
 
 def test_a_class_is_configured() -> None:
