@@ -16,7 +16,9 @@ from typing import Any
 from tests import program
 
 _OWN_TERMINAL = (
-    "import fcntl, os, sys, termios; "
+    "import fcntl, os, signal, sys, termios; "
+    # What runs in the background ignores Ctrl-C, and hands that down.
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 KUBE2GIT = Path(sys.executable).parent / "kube2git"
