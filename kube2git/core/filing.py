@@ -55,9 +55,13 @@ class Filing:
         self._sealer = sealer
         self._secrets: list[tuple[str, str, bytes] | Json] = []
         self._values: SecretValues | None = None
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         if sealer:
             sealer.start_over()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self._warnings, *(self._sealer.warnings if self._sealer else ()))
 
     def keep(self, path: str, type: ResourceType, item: RawObject) -> bool:
         """Leave a sealed file as it is; False when it is not known what it holds."""
@@ -114,7 +118,7 @@ class Filing:
         if findings and sealer.leaks is LeakPolicy.WITHHOLD:
             return Filed(self._tree.get(path), None, " ".join(describe(findings, ref.kind_group)))
         if findings:
-            self.warnings.append(f"{ref}: {' '.join(describe(findings, ref.kind_group))}")
+            self._warnings.append(f"{ref}: {' '.join(describe(findings, ref.kind_group))}")
         sealer.forget(path)
         return filed
 

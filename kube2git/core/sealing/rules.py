@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from kube2git.core.sealing.errors import CannotSealError
@@ -53,6 +53,21 @@ class SealRule:
             )
         expression = "|".join(_expression(key) for key in keys)
         return cls(kind_group, Scope("encrypted_regex", f"^({expression})$"), always=is_secret)
+
+    def wider(self, fields: Iterable[str]) -> SealRule:
+        """Return the rule that seals these fields as well.
+
+        Raises UsageError as ``of`` does, and CannotSealError where this rule was read from a sealed
+        file and does not name what it seals.
+        """
+        more = SealRule.of(self.kind_group, fields).scope
+        if self.scope.setting != more.setting:
+            raise CannotSealError(
+                f"The setting {self.scope.setting} of the sealed file leaves values of this "
+                f"{self.kind_group} in clear text.",
+                hint="Name the fields in sealing.fields, so that they are sealed by name.",
+            )
+        return replace(self, scope=Scope(more.setting, f"{self.scope.text}|{more.text}"))
 
     def applies_to(self, body: Json) -> bool:
         """Tell whether this object becomes a sealed file."""

@@ -88,6 +88,8 @@ class Sealer:
         self._when = when
         self._now: dict[str, str] = {}
         self._in_clear: set[str] = set()
+        self.warnings: list[str] = []
+        """What the policy lets be written in clear all the same."""
 
     @classmethod
     def of_commit(
@@ -110,7 +112,7 @@ class Sealer:
 
     def start_over(self) -> None:
         """Forget what was sealed so far: the sweep begins again."""
-        self._now, self._in_clear = {}, set()
+        self._now, self._in_clear, self.warnings = {}, set(), []
 
     @property
     def can_seal(self) -> bool:
@@ -147,7 +149,26 @@ class Sealer:
         return fingerprint(self._sealing.key, path, recipients, scope, body, blob)
 
     def seal(self, path: str, body: Json, rule: SealRule) -> Json:
-        """Return the sealed document; raise CannotSealError."""
+        """Return the sealed document; raise CannotSealError.
+
+        Its own values must not stand beside it in clear either, in an annotation for example: the
+        policy on leaks is for them, too.
+        """
+        document = self._seal(path, body, rule)
+        values = SecretValues()
+        values.add(body, rule)
+        findings = self.leaks_in(document, values)
+        if not findings:
+            return document
+        if self.leaks is LeakPolicy.SEAL:
+            return self._seal(path, body, rule.wider(finding.field for finding in findings))
+        told = " ".join(describe(findings, rule.kind_group))
+        if self.leaks is LeakPolicy.WITHHOLD:
+            raise CannotSealError(told)
+        self.warnings.append(f"{ref_of(body)}: {told}")
+        return document
+
+    def _seal(self, path: str, body: Json, rule: SealRule) -> Json:
         recipients, scope = self._chosen(path, rule)
         return seal(body, rule, recipients, when=self._when, scope=scope)
 

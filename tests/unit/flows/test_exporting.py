@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from kube2git.core.objects import ResourceType
 from kube2git.core.ports import KindStatus
 from kube2git.core.report import ExportReport, Progress
 from kube2git.core.sealing import (
+    LeakPolicy,
     Recipients,
     Sealing,
     fingerprints,
@@ -537,6 +539,30 @@ def test_what_holds_a_secret_in_clear_keeps_its_old_file(world: World, sealing: 
         assert world.files[path("a")] == before
     world.put_map("a", url="pg://h")
     assert world.export().is_complete
+
+
+@pytest.mark.parametrize("leaks", list(LeakPolicy))
+def test_a_value_of_a_secret_in_its_own_annotations_is_a_leak(
+    world: World, sealing: Sealing, leaks: LeakPolicy
+) -> None:
+    world.sealing = replace(sealing, leaks=leaks)
+    copied = secret("db", PASSWORD)
+    copied["metadata"]["annotations"] = {"example.com/note": f"it is {PASSWORD}"}
+    world.cluster.put(copied)
+    report = world.export()
+    is_written = path("db", kind="Secret") in world.objects
+    assert is_written is (leaks is not LeakPolicy.WITHHOLD)
+    told = [f"{one.subject}: {one.reason}" for one in report.withheld] + list(report.warnings)
+    if leaks is LeakPolicy.SEAL:
+        document = yamlio.decode(world.files[path("db", kind="Secret")])
+        assert document["metadata"]["annotations"]["example.com/note"].startswith("ENC[")
+        assert told == []
+    else:
+        assert [line.partition(" holds ")[0] for line in told] == [
+            'secret/db -n shop: metadata.annotations["example.com/note"]'
+        ]
+        assert PASSWORD not in told[0]
+    assert world.export().commit == ""
 
 
 def test_the_seals_of_removed_secrets_go_too(world: World, sealing: Sealing) -> None:
