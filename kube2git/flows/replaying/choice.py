@@ -75,7 +75,7 @@ class Choice:
         self.files = [
             file for file in files if self.chooser.wants(file.ref, is_cut="~" in file.name)
         ]
-        self._check_names()
+        self._check_names(reader.namespaces)
         selection = request.selection
         brings = request.is_partial and selection.cluster_scoped is ClusterScoped.AUTO
         # Labels are only known once a file is read: what they leave out may be needed all the same.
@@ -99,24 +99,32 @@ class Choice:
         }
         """Namespace of the target -> the one of the commit that gets another name there."""
 
-    def _check_names(self) -> None:
+    def _check_names(self, homes: Collection[str]) -> None:
+        """Raise RepositoryNotFoundError for what was named and is not there, unless it is to go."""
         request = self._request
+        if request.policy.prune is not Prune.NONE:
+            return
+        # What was named by mistake must not look like a cluster where there is nothing to do.
+        prune = "to delete it from the cluster because the commit lacks it, add --prune=all"
+        prune = "" if request.policy.only_data else f"; {prune}"
+        for home in request.selection.namespaces.literals or ():
+            if home not in homes:
+                raise RepositoryNotFoundError(
+                    f"the namespace {home} is not in the repository at {request.revision}",
+                    hint=f"`kube2git log namespace/{home}` tells when it was{prune}.",
+                )
         for name in request.names:
             is_there = any(
                 name.matches(file.ref, words) or ("~" in file.name and name.kind in words)
                 for file in self.files
                 for words in [self.chooser.words(file.ref)]
             )
-            if not is_there and request.policy.prune is Prune.NONE:
+            if not is_there:
                 globs = () if name.namespace else request.selection.namespaces.texts
                 where = "".join(f" -n {glob}" for glob in globs)
-                more = (
-                    "; to delete it from the cluster because the commit lacks it, add --prune=all"
-                )
-                more = "" if request.policy.only_data else more
                 raise RepositoryNotFoundError(
                     f"{name}{where} is not in the repository at {request.revision}",
-                    hint=f"`kube2git log {name}` tells when it was{more}.",
+                    hint=f"`kube2git log {name}` tells when it was{prune}.",
                 )
 
     def _rehearsed(self, homes: Collection[str], started: str) -> tuple[str, ...]:

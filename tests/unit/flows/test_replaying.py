@@ -422,6 +422,16 @@ def test_a_name_is_looked_for_where_the_selection_says(repo: FakeRepo) -> None:
         plan(FakeTarget(), repo, away)
 
 
+def test_a_namespace_that_the_commit_lacks_is_told_unless_it_is_to_go(repo: FakeRepo) -> None:
+    request = ReplayRequest("main", selection=Selection(Patterns(("shop", "shpo"))))
+    with pytest.raises(RepositoryNotFoundError, match="namespace shpo is not in the repository"):
+        plan(FakeTarget(), repo, request)
+    pruned = replace(request, policy=Policy(prune=Prune.ALL, allowed=frozenset(Allowance)))
+    assert plan(FakeTarget(), repo, pruned).plan.writes
+    globbed = replace(request, selection=Selection(Patterns(("shop", "shpo*"))))
+    assert plan(FakeTarget(), repo, globbed).plan.writes
+
+
 @pytest.mark.parametrize(
     ("limits", "is_left"),
     [({}, False), ({"kinds": Patterns(("configmap",))}, True), ({"labels": "app=a"}, True)],
