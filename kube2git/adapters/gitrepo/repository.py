@@ -178,14 +178,14 @@ class GitRepository:
         """Return a commit by its id."""
         stored = self._reader.get(commit)
         if stored is None or stored.kind != "commit":
-            raise _missing("commit", commit)
+            raise revisions.missing(self._git, commit)
         return objects.read_commit(stored)
 
     def signature(self, commit: str) -> Signature:
         """Tell who signed a commit, and whether the settings allow that signer."""
         stored = self._reader.get(commit)
         if stored is None or stored.kind != "commit":
-            raise _missing("commit", commit)
+            raise revisions.missing(self._git, commit)
         raw = objects.split_commit(stored.data)
         return self._trust.judge(self._git, stored.id, raw.signature)
 
@@ -199,7 +199,10 @@ class GitRepository:
             blobs = self._remote.bring(self._git, self._place, blobs)
         for id, stored in self._reader.stream(blobs):
             if stored is None:
-                raise _missing("object", id)
+                raise RepositoryNotFoundError(
+                    f"The object {id} is not in the repository.",
+                    hint="If it should be, run `git fsck` there.",
+                )
             yield stored.data
 
     def file_above(self, commit: str, name: str) -> tuple[bytes, str] | None:
@@ -227,7 +230,7 @@ class GitRepository:
             ids = (line.decode().strip() for line in process.answers)
             for id, stored in self._reader.stream(ids):
                 if stored is None:
-                    raise _missing("commit", id)
+                    raise revisions.missing(self._git, id)
                 yield objects.read_commit(stored)
             if process.wait() != 0:
                 raise Kube2gitError(
@@ -392,7 +395,7 @@ class GitRepository:
     def _tree_of(self, commit: str) -> str:
         """Return the id of the prefix's tree in a commit; the empty tree when it has none."""
         if self._reader.get(f"{commit}^{{commit}}") is None:
-            raise _missing("commit", commit)
+            raise revisions.missing(self._git, commit)
         if not self._prefix:
             return commit
         stored = self._reader.get(f"{commit}:{self._prefix}")
@@ -415,10 +418,3 @@ def _as_prefix(prefix: str) -> str:
             hint="Write it like clusters/prod.",
         )
     return cleaned
-
-
-def _missing(what: str, id: str) -> RepositoryNotFoundError:
-    return RepositoryNotFoundError(
-        f"The {what} {id} is not in the repository.",
-        hint="If it should be, run `git fsck` there.",
-    )

@@ -10,6 +10,7 @@ from kube2git.errors import RepositoryNotFoundError
 
 _HEAD = re.compile(r"(?:HEAD|@)(?=$|[~^:]|@\{)")
 _AT = re.compile(r"(?P<ref>.*?)@\{(?P<when>[^}]+)\}(?P<rest>.*)", re.DOTALL)
+_CUT = "The clone is shallow: `git fetch --unshallow` brings what came before."
 _NO_TIME = re.compile(r"-?\d+|u|upstream|push", re.IGNORECASE)
 
 
@@ -35,6 +36,19 @@ def resolve(git: Git, reader: ObjectReader, branch_ref: str, revision: str) -> s
     if commit is None:
         raise _not_found(git, branch_ref, revision)
     return commit.id
+
+
+def missing(git: Git, commit: str) -> RepositoryNotFoundError:
+    """Return what to say of a commit that the history names and the repository lacks."""
+    return RepositoryNotFoundError(
+        f"The commit {commit} is not in the repository.",
+        hint=_CUT if is_cut(git) else "If it should be, run `git fsck` there.",
+    )
+
+
+def is_cut(git: Git) -> bool:
+    """Tell whether this is a shallow clone."""
+    return git.run("rev-parse", "--is-shallow-repository").out.strip() == b"true"
 
 
 def _by_date(git: Git, reader: ObjectReader, branch_ref: str, at: re.Match[str]) -> str:
@@ -64,5 +78,7 @@ def _not_found(git: Git, branch_ref: str, revision: str) -> RepositoryNotFoundEr
         )
     return RepositoryNotFoundError(
         f"There is no commit {revision} in the repository.",
-        hint="`kube2git log` lists the commits; a short id needs enough digits to be unique.",
+        hint=_CUT
+        if is_cut(git)
+        else "`kube2git log` lists the commits; a short id needs enough digits to be unique.",
     )

@@ -70,6 +70,23 @@ def test_a_range_is_told_from_what_is_not_there(repo: GitRepository) -> None:
         repo.resolve("HEAD~1..HEAD")
 
 
+def test_what_a_shallow_clone_lacks_is_told_with_the_remedy(
+    repo: GitRepository, tmp_path: Path
+) -> None:
+    run_git(
+        "clone", "-q", "--bare", "--depth=1", f"file://{tmp_path / 'r.git'}", str(tmp_path / "cut")
+    )
+    with GitRepository.open(str(tmp_path / "cut"), branch="state") as cut:
+        (commit,) = cut.log("HEAD")
+        for ask in (
+            lambda: cut.changes(commit.parents[0], commit.id),
+            lambda: cut.resolve("HEAD~1"),
+        ):
+            with pytest.raises(RepositoryNotFoundError) as failure:
+                ask()
+            assert "git fetch --unshallow" in failure.value.hint
+
+
 def test_a_branch_that_is_not_there_is_told(repo: GitRepository) -> None:
     with pytest.raises(RepositoryNotFoundError, match="other"):
         repo.resolve("other@{yesterday}")
