@@ -59,6 +59,7 @@ class Daemon:
         self._config_problem = ""
         self._run: Run | None = None
         self._led = False
+        self._lease_problem = self._leadership.problem
         self._stopping = threading.Event()
         self._former: dict[int, Any] = {}
         self._turned = time.monotonic()
@@ -116,11 +117,15 @@ class Daemon:
     def _look(self) -> None:
         """See what became of the run and of the Lease, and paint the picture others see."""
         self._turned = time.monotonic()
-        leads = self._leadership.is_leading
+        leads, problem = self._leadership.is_leading, self._leadership.problem
+        if problem != self._lease_problem:
+            self._lease_problem = problem
+            if problem:
+                self._log.warning(f"The Lease cannot be claimed: {problem}")
         if leads != self._led:
             self._led = leads
             said = "This replica works." if leads else "This replica stands by."
-            self._log.info(said, problem=self._leadership.problem)
+            self._log.info(said, problem=problem)
         if self._run is not None:
             if not leads:
                 self._run.stop("superseded")

@@ -288,6 +288,7 @@ def test_an_api_server_that_is_restarted(control_plane: StartControlPlane, tmp_p
         plane.kill("kube-apiserver")
         daemon.wait(lambda: not daemon.is_ready(), "The end of readiness")
         daemon.wait(lambda: daemon.metric("leader") == 0, "The end of leading")
+        daemon.wait(lambda: daemon.said("The Lease cannot be claimed: "), "The reason")
         assert daemon.get("/healthz")[0] == 200
         before = daemon.metric("last_success_timestamp_seconds", schedule="a") or 0.0
         plane.restart("kube-apiserver")
