@@ -31,7 +31,7 @@ lock:  ## exact versions with hashes, without index addresses
 test: install  ## all tests, on real control planes
 	$(PY) -m tests.controlplane build --all
 	$(PY) -m pytest tests --numprocesses 2 --no-loadscope-reorder --tb=short \
-	  --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
+	  --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-exclude-path tests/unit/core
 
 unit: install  ## the tests that need no control plane
 	$(PY) -m pytest tests/unit

@@ -1,7 +1,8 @@
 """Which tests share a worker, those of one file and all that need storage, and which come first.
 
 `make test` gives a test that fails one more attempt, thrice in all, and prints what happened: ten
-servers on two cores are sometimes late. Properties get none: a counterexample found is one.
+servers on two cores are sometimes late. Properties get none: a counterexample found is one. Nor
+does tests/unit/core, which waits for nobody: to allow for it costs 40 ms a test.
 
 Each worker has control planes of its own; those with storage are too many to run them twice.
 What takes longest to end begins first, so that no worker is left alone with it at the end.
