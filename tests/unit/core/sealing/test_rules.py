@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kube2git.core.sealing import SealRule, field_text, seal_rules
+from kube2git.core.sealing import CannotSealError, SealRule, field_text, seal_rules
+from kube2git.core.sealing.scope import Scope
 from kube2git.errors import UsageError
 
 # Fields of one kind -> the expression of its files.
@@ -76,3 +77,16 @@ def test_the_text_of_a_field_is_read_as_that_field(keys: tuple[str, ...]) -> Non
     rule = SealRule.of("ConfigMap", [field_text(keys)])
     assert rule.scope.seals(keys)
     assert not rule.scope.seals(("data", "other"))
+
+
+def test_a_rule_is_widened_by_fields_and_keeps_what_it_sealed() -> None:
+    wider = SealRule.of("ConfigMap", ["data.k"]).wider(['metadata.annotations["a.b/c"]'])
+    assert wider.scope.seals(("data", "k"))
+    assert wider.scope.seals(("metadata", "annotations", "a.b/c"))
+    assert not wider.scope.seals(("metadata", "annotations", "axb/c"))
+
+
+def test_a_rule_that_does_not_name_what_it_seals_is_not_widened() -> None:
+    rule = SealRule("ConfigMap", Scope("unencrypted_regex", "^(kind|metadata|apiVersion)$"))
+    with pytest.raises(CannotSealError, match="unencrypted_regex of the sealed file"):
+        rule.wider(["data.k"])
